@@ -1,0 +1,81 @@
+import {Command} from '@oclif/core'
+import {OllamaxError} from '../errors.ts'
+import {makeTools} from '../jobs/make-tools.ts'
+import type {Tools} from '../jobs/tools.ts'
+import {clusterFlag} from './flags.ts'
+
+/** What all commands share: --json, --cluster, the tools, and a signal that Ctrl-C and SIGTERM abort. */
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true
+  static override baseFlags = {cluster: clusterFlag()}
+
+  #abort: AbortController | undefined
+  #tools: Tools | undefined
+  #signals: Array<[NodeJS.Signals, () => void]> = []
+
+  /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once. */
+  get signal(): AbortSignal {
+    if (!this.#abort) {
+      const abort = new AbortController()
+      this.#abort = abort
+      for (const name of ['SIGINT', 'SIGTERM'] as const) {
+        const stop = () => {
+          process.removeListener(name, stop)
+          abort.abort(new OllamaxError('INTERRUPTED', `interrupted by ${name}`))
+        }
+        process.on(name, stop)
+        this.#signals.push([name, stop])
+      }
+    }
+    return this.#abort.signal
+  }
+
+  /** The doors to the outside world, built on first use; closed when the command ends. */
+  tools(flags: {cluster?: string | undefined} = {}): Tools {
+    this.#tools ??= makeTools({env: process.env, cluster: flags.cluster, signal: this.signal})
+    return this.#tools
+  }
+
+  /** Prints a line for people on stdout; nothing with --json. */
+  say(text: string): void {
+    if (!this.jsonEnabled()) process.stdout.write(`${text}\n`)
+  }
+
+  /** Prints a note on stderr, also with --json: notes never mix with results. */
+  note(text: string): void {
+    process.stderr.write(`${text}\n`)
+  }
+
+  /** With --json, errors are one JSON object on stdout and the exit code is the same as without. */
+  protected override toErrorJson(thrown: unknown): unknown {
+    const error = thrown as {
+      message?: string
+      code?: string
+      suggestions?: readonly string[]
+      details?: unknown
+    }
+    return {
+      error: {
+        code: error.code ?? 'BUG',
+        message: error.message ?? String(thrown),
+        suggestions: error.suggestions ?? [],
+        ...(error.details === undefined ? {} : {details: error.details}),
+      },
+    }
+  }
+
+  protected override logJson(json: unknown): void {
+    process.stdout.write(`${JSON.stringify(json, null, 2)}\n`)
+  }
+
+  protected override async catch(thrown: Error): Promise<unknown> {
+    // An abort that no one translated on the way is still the user's interrupt, not a bug.
+    const reason: unknown = this.#abort?.signal.reason
+    return super.catch(this.#abort?.signal.aborted && reason instanceof Error ? reason : thrown)
+  }
+
+  protected override async finally(_: Error | undefined): Promise<void> {
+    await this.#tools?.close()
+    for (const [name, stop] of this.#signals) process.removeListener(name, stop)
+  }
+}

@@ -1,0 +1,17 @@
+import {Flags} from '@oclif/core'
+
+/** On every command that reads or changes a cluster. */
+export const clusterFlag = () =>
+  Flags.string({
+    summary: 'cluster to work on',
+    env: 'OLLAMAX_CLUSTER',
+    helpValue: 'NAME',
+    helpGroup: 'GLOBAL',
+  })
+
+/** On every destructive command. */
+export const yesFlag = () => Flags.boolean({char: 'y', summary: 'do not ask'})
+
+/** On every command that waits for nodes; parsed like `30s`. */
+export const timeoutFlag = (fallback: string) =>
+  Flags.string({summary: 'longest time to wait', helpValue: '30s', default: fallback})

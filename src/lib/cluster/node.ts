@@ -1,0 +1,60 @@
+/** What the operator wants of Ollama on a node; absent means "leave it as it is". */
+export interface WantedOllama {
+  /** For example `0.33.0`. */
+  readonly version?: string
+  /** Loopback port that Ollama listens on there. */
+  readonly port?: number
+  /** OLLAMA_* variables for the service; never a secret. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Where a secret is to be taken from; the secret itself never stands in the cluster file. */
+export type SecretRef = {readonly env: string} | {readonly file: string}
+
+interface NodeCommon {
+  /** Unique in the cluster: letters, digits, `.`, `_`, `-`; at most 63 characters. */
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  /** True: no new request goes there. */
+  readonly drained: boolean
+  readonly ollama: WantedOllama
+}
+
+/** A machine reached over SSH; its Ollama stays on that machine's loopback. */
+export interface SshNode extends NodeCommon {
+  readonly kind: 'ssh'
+  /** `[user@]host[:port]` or an alias of ssh_config, resolved as `ssh` does. */
+  readonly ssh: string
+  /** Pinned host key, `SHA256:...` as OpenSSH prints it. */
+  readonly hostKey?: string
+  /** `system`: root-installed service; `user`: under the login user's account; `external`: not ours. */
+  readonly install?: 'system' | 'user' | 'external'
+}
+
+/** An Ollama (or a compatible gateway) that answers at a URL. */
+export interface DirectNode extends NodeCommon {
+  readonly kind: 'direct'
+  /** `http://` or `https://`, without credentials. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | SecretRef>>
+  /** Path of a PEM file with the CA to trust. */
+  readonly ca?: string
+}
+
+/** The embedded node: our own small engine on this machine. */
+export interface EmbeddedNode extends NodeCommon {
+  readonly kind: 'embedded'
+}
+
+/** One machine that can run models, as the cluster file wants it. */
+export type NodeSpec = SshNode | DirectNode | EmbeddedNode
+
+/** The wanted state of one cluster, as its YAML file says after validation and defaults. */
+export interface Cluster {
+  readonly name: string
+  readonly nodes: readonly NodeSpec[]
+  /** Balancer policy by name; undefined = the default. */
+  readonly policy?: string
+  /** Address of a running gateway that commands use instead of the nodes. */
+  readonly gateway?: string
+}

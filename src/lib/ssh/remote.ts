@@ -1,0 +1,58 @@
+import type {Duplex, Readable} from 'node:stream'
+
+/** What ran on the other side, once it has ended. */
+export interface ExecResult {
+  /** Exit code; 128 + n where signal n ended it. */
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface ExecOptions {
+  /** Become `$1`, `$2`...: each goes through `quote()`, so any string is safe. */
+  readonly args?: readonly string[]
+  /** Sent to the command's standard input, which is closed afterwards. */
+  readonly stdin?: string | Uint8Array | Readable
+  /** Ask for a terminal (sudo with requiretty). stdout and stderr then come as one. */
+  readonly pty?: boolean
+  readonly onStdout?: (chunk: Buffer) => void
+  readonly onStderr?: (chunk: Buffer) => void
+  /** Bytes of stdout and of stderr kept each; more is cut, with a mark. Default 8 MiB. */
+  readonly maxBytes?: number
+  /** Default 60,000. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface PutOptions {
+  /** Octal permission bits of the file there. */
+  readonly mode?: number
+  /** Bytes sent so far, for progress. */
+  readonly onBytes?: (sent: number) => void
+  /** Longest time without a byte accepted. Default 30,000. */
+  readonly stallMs?: number
+  readonly signal?: AbortSignal
+}
+
+/**
+ * One machine at the other end of an SSH connection. Deadlines and aborts end the channel, not the
+ * connection. Errors are OllamaxErrors (SSH_LOST, SSH_CHANNEL, SSH_NO_SHELL, TIMEOUT, ...).
+ */
+export interface Remote {
+  /** As the user named it, for messages. */
+  readonly target: string
+  /** SHA256 fingerprint of the host key that was accepted. */
+  readonly hostKey: string
+  /**
+   * Runs a constant POSIX script by `/bin/sh`, values as `args`. Output of the account's own start-up
+   * files is kept out of `stdout`. A non-zero exit code is a result, not an error.
+   */
+  exec(script: string, options?: ExecOptions): Promise<ExecResult>
+  /** Writes a file over SFTP: to `path + '.part'` first, renamed when whole. */
+  put(source: Readable | Uint8Array, path: string, options?: PutOptions): Promise<void>
+  /** A TCP stream from that machine to `host:port` as seen there; destroy it to close the channel. */
+  forward(port: number, options?: {host?: string; signal?: AbortSignal}): Promise<Duplex>
+  /** An interactive login shell (or `command`) wired to this terminal; resolves with its exit code. */
+  shell(command?: string): Promise<number>
+  close(): Promise<void>
+}
