@@ -4,6 +4,7 @@ import {globSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {basename, dirname, join, relative, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {build} from 'esbuild'
+import {lightOclif} from './light-oclif.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const dist = join(root, 'dist')
@@ -83,7 +84,7 @@ while (queue.length > 0) {
               js: "import {createRequire as __cr} from 'node:module'; const require = __cr(import.meta.url);",
             }
           : {},
-        plugins: [chunks],
+        plugins: [chunks, lightOclif],
         jsx: 'automatic',
         legalComments: 'none',
         minifyWhitespace: true,

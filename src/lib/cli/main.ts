@@ -69,6 +69,8 @@ function lightConfig() {
     topicSeparator: ' ',
     pjson: {oclif: {}},
     plugins: new Map(),
+    commandIDs: [],
+    commands: [],
     runHook: async () => ({successes: [], failures: []}),
     scopedEnvVar: (name: string) => process.env[key(name)],
     scopedEnvVarKey: key,
