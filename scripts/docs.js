@@ -1,0 +1,108 @@
+// Generates what can be generated: oclif.manifest.json, the README's command list, docs/commands/,
+// docs/errors.md, docs/config.md and docs/schemas/. With --check it changes nothing and fails on drift.
+import {execFileSync} from 'node:child_process'
+import {existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {dirname, join, resolve} from 'node:path'
+import {fileURLToPath} from 'node:url'
+import {createGenerator} from 'ts-json-schema-generator'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const at = (path) => join(root, path)
+const check = process.argv.includes('--check')
+const generated = () =>
+  new Map(
+    [
+      'oclif.manifest.json',
+      'README.md',
+      'docs/errors.md',
+      'docs/config.md',
+      ...globSync('docs/{commands,schemas}/*', {cwd: root}),
+    ]
+      .filter((path) => existsSync(at(path)))
+      .map((path) => [path, readFileSync(at(path), 'utf8')]),
+  )
+
+const before = generated()
+rmSync(at('docs/commands'), {recursive: true, force: true})
+rmSync(at('docs/schemas'), {recursive: true, force: true})
+oclif('manifest')
+oclif('readme', '--multi', '--output-dir', 'docs/commands', '--no-aliases')
+await errors()
+await config()
+schemas()
+const after = generated()
+
+const drifted = [...new Set([...before.keys(), ...after.keys()])].filter(
+  (path) => before.get(path) !== after.get(path),
+)
+if (check) {
+  for (const path of drifted) {
+    if (before.has(path)) writeFileSync(at(path), before.get(path))
+    else rmSync(at(path))
+  }
+  if (drifted.length > 0) {
+    console.error(
+      `These files are not what the code says now: ${drifted.join(', ')}\nRun: npm run docs`,
+    )
+    process.exitCode = 1
+  }
+} else
+  console.log(drifted.length > 0 ? `updated: ${drifted.join(', ')}` : 'everything is up to date')
+
+function oclif(...args) {
+  execFileSync(process.execPath, [at('node_modules/oclif/bin/run.js'), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+}
+
+/** docs/errors.md: every code with its exit code and meaning. */
+async function errors() {
+  const {CATALOGUE} = await import('../src/lib/errors.ts')
+  const rows = Object.entries(CATALOGUE).map(
+    ([code, {exit, about}]) => `| \`${code}\` | ${exit} | ${about} |`,
+  )
+  write('docs/errors.md', [
+    '# Errors',
+    '',
+    'Every error says what happened and why, has a stable code, and ends with what to do next. With `--json` it is',
+    '`{"error": {"code", "message", "suggestions", "details"?}}` on stdout, with the same exit code.',
+    '',
+    'Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 unreachable, 5 locked or in conflict, 6 denied, 130 interrupted.',
+    '`node exec` and `node shell` pass on the exit code of the remote command.',
+    '',
+    '| code | exit | meaning |',
+    '| --- | --- | --- |',
+    ...rows,
+  ])
+}
+
+/** docs/config.md: from the schema of the cluster file. */
+async function config() {
+  const {describeConfig} = await import('../src/lib/state/describe.ts')
+  write('docs/config.md', [describeConfig().trimEnd()])
+}
+
+/** docs/schemas/<command>.json: what each command prints with --json, from its result type. */
+function schemas() {
+  const generator = createGenerator({
+    path: at('src/commands/**/*.ts'),
+    tsconfig: at('tsconfig.json'),
+    skipTypeCheck: true,
+    topRef: false,
+    additionalProperties: true,
+    jsDoc: 'extended',
+  })
+  for (const file of globSync('src/commands/**/*.ts', {cwd: root}).sort()) {
+    const source = readFileSync(at(file), 'utf8')
+    const type = /export (?:interface|type) (\w+Result)\b/.exec(source)?.[1]
+    if (!type) continue
+    const id = file.slice('src/commands/'.length, -'.ts'.length).replaceAll('/', '-')
+    write(`docs/schemas/${id}.json`, [JSON.stringify(generator.createSchema(type), null, 2)])
+  }
+}
+
+function write(path, lines) {
+  mkdirSync(dirname(at(path)), {recursive: true})
+  writeFileSync(at(path), `${lines.join('\n')}\n`)
+}
