@@ -94,7 +94,7 @@ async function struck(stage: Stage, token: number, whole: Parts): Promise<boolea
     res.write('{"model": garb\n')
     return false
   }
-  if (ask.stream && token > 0) await flushed(res)
+  if (ask.stream && token > 0) await flushed(res, signal)
   if (fault.kind === 'stall') {
     await new Promise((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), {once: true})
@@ -125,11 +125,11 @@ const drained = (res: ServerResponse, signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', () => reject(signal.reason), {once: true})
   })
 
-/** Until what was written has left this process, so that a cut does not swallow it. */
-const flushed = (res: ServerResponse): Promise<void> =>
-  new Promise((resolve) => {
-    res.write('', () => setImmediate(resolve))
-  })
+/** Until what was written has left this process and the peer had time to read it: an RST overtakes what is unread. */
+async function flushed(res: ServerResponse, signal: AbortSignal): Promise<void> {
+  do await sleep(20, signal)
+  while ((res.socket?.writableLength ?? 0) > 0)
+}
 
 function chunk(ask: Inference, parts: Parts): Record<string, unknown> {
   const base = {model: ask.spelt, created_at: new Date().toISOString()}
