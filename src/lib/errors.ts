@@ -48,6 +48,7 @@ export const CATALOGUE = {
   SSH_CHANNEL: {exit: EXIT.unreachable, about: 'the SSH server refused one more channel'},
   NODE_UNREACHABLE: {exit: EXIT.unreachable, about: 'the node does not answer'},
   TIMEOUT: {exit: EXIT.unreachable, about: 'a deadline passed'},
+  NODE_ERROR: {exit: EXIT.failure, about: 'the node answered with an error'},
   // changing a host
   UNFIT: {exit: EXIT.failure, about: 'the host cannot become a node as it is'},
   SUDO_DENIED: {exit: EXIT.denied, about: 'root rights are needed and are not to be had'},
