@@ -2,6 +2,7 @@ import {Command} from '@oclif/core'
 import {OllamaxError} from '../errors.ts'
 import {makeTools} from '../jobs/make-tools.ts'
 import type {Tools} from '../jobs/tools.ts'
+import {terminalAsk} from './ask.ts'
 import {clusterFlag} from './flags.ts'
 
 /** What all commands share: --json, --cluster, the tools, and a signal that Ctrl-C and SIGTERM abort. */
@@ -32,7 +33,12 @@ export abstract class BaseCommand extends Command {
 
   /** The doors to the outside world, built on first use; closed when the command ends. */
   tools(flags: {cluster?: string | undefined} = {}): Tools {
-    this.#tools ??= makeTools({env: process.env, cluster: flags.cluster, signal: this.signal})
+    this.#tools ??= makeTools({
+      env: process.env,
+      cluster: flags.cluster,
+      signal: this.signal,
+      ask: terminalAsk(this.signal),
+    })
     return this.#tools
   }
 

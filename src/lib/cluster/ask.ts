@@ -1,3 +1,5 @@
+import {OllamaxError} from '../errors.ts'
+
 /** How a job asks the person at the terminal. Without a terminal each throws NEEDS_TTY with the flag to use. */
 export interface Ask {
   /** False: nobody can be asked. */
@@ -11,4 +13,21 @@ export interface Ask {
     choices: readonly {readonly value: string; readonly name: string}[],
     without: string,
   ): Promise<string>
+}
+
+/** For where there is no one to ask: each question throws NEEDS_TTY and says what to pass instead. */
+export const askNobody: Ask = {
+  interactive: false,
+  secret: refuse,
+  confirm: refuse,
+  text: refuse,
+  choose: (question, _choices, without) => refuse(question, without),
+}
+
+function refuse(question: string, without: string): Promise<never> {
+  return Promise.reject(
+    new OllamaxError('NEEDS_TTY', `there is no terminal to ask at: ${question}`, {
+      suggestions: [without],
+    }),
+  )
 }

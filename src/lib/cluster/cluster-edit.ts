@@ -10,4 +10,9 @@ export interface ClusterEdit {
   replaceNode(name: string, node: NodeSpec): void
   /** NODE_NOT_FOUND, with the nearest name, if there is none. */
   removeNode(name: string): void
+  /**
+   * Sets (`undefined`: takes away) the value at a path of the file as it is written in YAML, for example
+   * `['defaults', 'readTimeout']` to `3s`. A node is named, not counted: `['nodes', 'gpu-1', 'drained']`.
+   */
+  set(path: readonly string[], value: unknown): void
 }

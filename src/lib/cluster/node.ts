@@ -49,6 +49,16 @@ export interface EmbeddedNode extends NodeCommon {
 /** One machine that can run models, as the cluster file wants it. */
 export type NodeSpec = SshNode | DirectNode | EmbeddedNode
 
+/** What commands do when their flags do not say; absent = the command's own default. */
+export interface ClusterDefaults {
+  /** Longest wait for one node when all nodes are read. */
+  readonly readTimeoutMs?: number
+  /** How long a model stays in memory after a request, as Ollama's keep_alive; -1 = until stopped. */
+  readonly keepAliveSeconds?: number
+  /** How long the connection holder keeps an unused SSH connection; 0 = no reuse at all. */
+  readonly reuseIdleMs?: number
+}
+
 /** The wanted state of one cluster, as its YAML file says after validation and defaults. */
 export interface Cluster {
   readonly name: string
@@ -57,4 +67,5 @@ export interface Cluster {
   readonly policy?: string
   /** Address of a running gateway that commands use instead of the nodes. */
   readonly gateway?: string
+  readonly defaults?: ClusterDefaults
 }

@@ -1,4 +1,6 @@
+import {askNobody} from '../cluster/ask.ts'
 import {pathsFor} from '../state/paths.ts'
+import {chosenCluster} from '../state/preferences.ts'
 import type {Tools, ToolsOptions} from './tools.ts'
 
 /** The one place that builds real tools. Cheap: nothing is loaded or opened before it is asked for. */
@@ -7,17 +9,25 @@ export function makeTools(options: ToolsOptions): Tools {
   const later = (what: string) => (): never => {
     throw new Error(`${what} is not wired yet`)
   }
+  const paths = pathsFor(options.env)
+  const clusterName = () => chosenCluster(paths, options.cluster, options.env)
   return {
     env: options.env,
     signal: options.signal,
-    paths: pathsFor(options.env),
-    cluster: later('cluster'),
-    editCluster: later('editCluster'),
+    paths,
+    clusterName,
+    async cluster() {
+      const {loadCluster} = await import('../state/load.ts')
+      return loadCluster(paths, clusterName())
+    },
+    async editCluster(change) {
+      const {editCluster} = await import('../state/edit.ts')
+      const why = process.argv.slice(2, 4).join(' ')
+      return editCluster({paths, name: clusterName()}, change, {signal: options.signal, why})
+    },
     dial: later('dial'),
     endpoint: later('endpoint'),
-    get ask(): never {
-      return later('ask')()
-    },
+    ask: options.ask ?? askNobody,
     onClose: (close) => void closers.push(close),
     async close() {
       for (let close = closers.pop(); close; close = closers.pop()) await close()

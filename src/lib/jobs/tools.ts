@@ -11,6 +11,8 @@ export interface Tools {
   /** Ends every wait of this command. */
   readonly signal: AbortSignal
   readonly paths: Paths
+  /** The name of the cluster that flags, environment or preferences name. */
+  clusterName(): string
   /** The wanted state of the cluster that flags, environment or preferences name. */
   cluster(): Promise<Cluster>
   editCluster<T>(change: (edit: ClusterEdit) => T): Promise<T>
@@ -34,4 +36,6 @@ export interface ToolsOptions {
   readonly env: NodeJS.ProcessEnv
   readonly cluster?: string | undefined
   readonly signal: AbortSignal
+  /** Absent: nobody can be asked. */
+  readonly ask?: Ask
 }

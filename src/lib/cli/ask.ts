@@ -1,0 +1,33 @@
+import type {Ask} from '../cluster/ask.ts'
+import {askNobody} from '../cluster/ask.ts'
+import {OllamaxError} from '../errors.ts'
+
+/**
+ * Asks at this terminal. Questions are written to stderr, so that a piped stdout holds only results.
+ * Without a terminal on stdin and stderr every question throws NEEDS_TTY. Ctrl-C throws INTERRUPTED.
+ */
+export function terminalAsk(signal: AbortSignal): Ask {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return askNobody
+  const one = async <T>(question: (prompts: Prompts) => Promise<T>): Promise<T> => {
+    signal.throwIfAborted()
+    try {
+      return await question(await import('./prompts.ts'))
+    } catch (error) {
+      const name = (error as {name?: string}).name
+      if (name === 'ExitPromptError')
+        throw new OllamaxError('INTERRUPTED', 'interrupted at a question')
+      throw name === 'AbortPromptError' ? signal.reason : error
+    }
+  }
+  const context = {output: process.stderr, signal}
+  return {
+    interactive: true,
+    secret: (message) => one(({password}) => password({message, mask: false}, context)),
+    confirm: (message) => one(({confirm}) => confirm({message, default: false}, context)),
+    text: (message) => one(({input}) => input({message}, context)),
+    choose: (message, choices) =>
+      one(({select}) => select({message, choices: [...choices]}, context)),
+  }
+}
+
+type Prompts = typeof import('./prompts.ts')

@@ -1,0 +1,199 @@
+import {z} from 'zod'
+import {labelProblem, nameProblem} from '../cluster/names.ts'
+import {parseDuration} from '../cluster/size.ts'
+import {messageOf} from '../errors.ts'
+
+/** What a cluster file says it is; files of a later format are refused, not guessed at. */
+export const API_VERSION = 'ollamax/v1'
+
+const CONTROL = /[\u0000-\u001f\u007f]/
+const SECRET_HEADER = /^(?:proxy-)?authorization$|cookie|token|secret|password|api[-_]?key/i
+const SECRET_VARIABLE = /KEY|TOKEN|SECRET|PASSWORD|PASSWD/
+
+/** A string that `problem` finds nothing wrong with. */
+const text = (problem: (value: string) => string | undefined) =>
+  z.string().superRefine((value, context) => {
+    const message = problem(value)
+    if (message !== undefined) context.addIssue({code: 'custom', message})
+  })
+
+/** A number or true/false is what YAML makes of an unquoted word; the text is what was meant. */
+const word = z.union([z.string(), z.number(), z.boolean()], {
+  error: () => 'must be a text',
+})
+
+const duration = text((value) => {
+  try {
+    parseDuration(value)
+    return undefined
+  } catch (error) {
+    return `${messageOf(error)}; write it like 500ms, 30s, 5m or 1h30m`
+  }
+})
+
+/** What is wrong with a URL of a node or gateway; undefined: nothing. */
+export function urlProblem(value: string): string | undefined {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (!url || !/^https?:\/\//i.test(value))
+    return 'must be a URL that begins with http:// or https://'
+  if (url.username || url.password)
+    return 'must hold no user or password; use headers with {env: NAME} or {file: PATH}'
+  if (url.search || url.hash) return 'must hold no ?query and no #fragment'
+  return undefined
+}
+
+function sshProblem(value: string): string | undefined {
+  if (value === '') return 'is empty; write [user@]host[:port] or an alias of ssh_config'
+  if (/\s/.test(value) || CONTROL.test(value)) return 'must hold no spaces or control characters'
+  if (value.startsWith('-')) return 'must not begin with "-"'
+  const user = value.includes('@') ? value.slice(0, value.lastIndexOf('@')) : ''
+  if (user.includes(':')) return 'must hold no password; passwords are asked for'
+  return undefined
+}
+
+const secretRef = z.union(
+  [
+    z.strictObject({env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/)}),
+    z.strictObject({file: z.string().min(1)}),
+  ],
+  {error: () => 'must be {env: NAME} or {file: PATH}'},
+)
+
+const headers = z
+  .record(
+    z.string(),
+    z.union([z.string(), secretRef], {error: () => 'must be a text, {env: NAME} or {file: PATH}'}),
+  )
+  .superRefine((all, context) => {
+    for (const [name, value] of Object.entries(all)) {
+      const message = headerProblem(name, value)
+      if (message !== undefined) context.addIssue({code: 'custom', message, path: [name]})
+    }
+  })
+
+function headerProblem(name: string, value: unknown): string | undefined {
+  if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(name)) return 'is no header name'
+  if (typeof value !== 'string') return undefined
+  if (CONTROL.test(value)) return 'must hold no line breaks or control characters'
+  if (SECRET_HEADER.test(name) || /^(?:bearer|basic)\s/i.test(value))
+    return 'is a secret, and secrets do not belong into this file; write {env: NAME} or {file: PATH}'
+  return undefined
+}
+
+const environment = z.record(z.string(), word).superRefine((all, context) => {
+  for (const [name, value] of Object.entries(all)) {
+    const message = variableProblem(name, String(value))
+    if (message !== undefined) context.addIssue({code: 'custom', message, path: [name]})
+  }
+})
+
+/** What is wrong with a variable for a node's Ollama; undefined: nothing. */
+export function variableProblem(name: string, value: string): string | undefined {
+  if (!/^[A-Z][A-Z0-9_]*$/.test(name))
+    return 'is no variable name; use capitals, digits and "_", beginning with a capital'
+  if (name === 'OLLAMA_HOST')
+    return 'is set by ollamax (loopback only); use "port" for another port'
+  if (CONTROL.test(value)) return 'must hold no line breaks or control characters'
+  if (SECRET_VARIABLE.test(name) || /^[a-z]+:\/\/[^/\s]*:[^/\s]*@/i.test(value))
+    return 'looks like a secret, and secrets do not belong into this file'
+  return undefined
+}
+
+const labels = z.record(z.string(), word).superRefine((all, context) => {
+  for (const [key, value] of Object.entries(all)) {
+    const message = labelProblem(key, String(value))
+    if (message !== undefined) context.addIssue({code: 'custom', message, path: [key]})
+  }
+})
+
+const ollama = z
+  .strictObject({
+    version: text((value) =>
+      /^\d+\.\d+\.\d+(?:-[A-Za-z0-9.]+)?$/.test(value) ? undefined : 'must be like 0.33.0',
+    )
+      .optional()
+      .describe('version to have there; absent: the one that is there'),
+    port: z
+      .int()
+      .min(1)
+      .max(65535)
+      .optional()
+      .describe('loopback port of Ollama there; default 11434'),
+    env: environment
+      .optional()
+      .describe('variables for the service, for example `OLLAMA_NUM_PARALLEL: 4`; no secrets'),
+  })
+  .describe('what Ollama should be like on this node; absent parts are left as they are')
+
+const node = z
+  .strictObject({
+    name: text(nameProblem).describe('unique in the cluster; letters, digits, `.`, `_`, `-`'),
+    ssh: text(sshProblem)
+      .optional()
+      .describe('`[user@]host[:port]` or an alias of ssh_config: reached over SSH'),
+    url: text(urlProblem)
+      .optional()
+      .describe('`http://` or `https://`: an Ollama that answers there directly'),
+    embedded: z.literal(true).optional().describe('`true`: the small engine on this machine'),
+    hostKey: text((value) =>
+      /^SHA256:[A-Za-z0-9+/]{43}$/.test(value)
+        ? undefined
+        : 'must be a fingerprint as `ssh-keygen -lf` prints it, SHA256:...',
+    )
+      .optional()
+      .describe('pinned SSH host key; another key is refused'),
+    install: z
+      .enum(['system', 'user', 'external'])
+      .optional()
+      .describe('who runs Ollama there: a `system` service, the `user` account, or `external`'),
+    headers: headers
+      .optional()
+      .describe('sent with every request to `url`; a secret as `{env: NAME}` or `{file: PATH}`'),
+    ca: z.string().min(1).optional().describe('PEM file with the CA to trust for `url`'),
+    labels: labels.optional().describe('free `key: value` pairs to select nodes by'),
+    drained: z.boolean().optional().describe('`true`: no new request goes there'),
+    ollama: ollama.optional(),
+  })
+  .describe('one machine that can run models: exactly one of `ssh`, `url` and `embedded`')
+
+/** The cluster file. Descriptions become docs/config.md. */
+export const clusterSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION).describe('format of this file'),
+  kind: z.literal('Cluster').describe('always `Cluster`'),
+  policy: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*$/)
+    .optional()
+    .describe('balancer policy; default: the shortest expected time'),
+  gateway: text(urlProblem)
+    .optional()
+    .describe('address of a running gateway that commands use instead of the nodes'),
+  defaults: z
+    .strictObject({
+      readTimeout: duration
+        .optional()
+        .describe('longest wait for a node when all nodes are read; default `2s`'),
+      keepAlive: text((value) =>
+        value === 'forever' || duration.safeParse(value).success
+          ? undefined
+          : 'must be a duration like 5m, or forever',
+      )
+        .optional()
+        .describe('how long a model stays in memory after a request; `forever`: until stopped'),
+      reuseIdle: duration
+        .optional()
+        .describe('how long an SSH connection is kept open for the next command; `0`: not at all'),
+    })
+    .optional()
+    .describe('what commands do when their flags do not say'),
+  nodes: z.array(node).nullish().describe('the machines'),
+})
+
+/** The cluster file as YAML holds it, once it is valid. */
+export type ClusterFile = z.output<typeof clusterSchema>
+export type NodeEntry = z.output<typeof node>
+
+/** JSON schema (2020-12) of the cluster file, for editors and for the documentation. */
+export function clusterJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(clusterSchema, {io: 'input'}) as Record<string, unknown>
+}
