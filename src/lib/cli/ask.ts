@@ -1,6 +1,7 @@
 import type {Ask} from '../cluster/ask.ts'
 import {askNobody} from '../cluster/ask.ts'
 import {OllamaxError} from '../errors.ts'
+import type {prompts} from './prompts.ts'
 
 /**
  * Asks at this terminal. Questions are written to stderr, so that a piped stdout holds only results.
@@ -8,10 +9,10 @@ import {OllamaxError} from '../errors.ts'
  */
 export function terminalAsk(signal: AbortSignal): Ask {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return askNobody
-  const one = async <T>(question: (prompts: Prompts) => Promise<T>): Promise<T> => {
+  const one = async <T>(question: (library: typeof prompts) => Promise<T>): Promise<T> => {
     signal.throwIfAborted()
     try {
-      return await question(await import('./prompts.ts'))
+      return await question((await import('./prompts.ts')).prompts)
     } catch (error) {
       const name = (error as {name?: string}).name
       if (name === 'ExitPromptError')
@@ -29,5 +30,3 @@ export function terminalAsk(signal: AbortSignal): Ask {
       one(({select}) => select({message, choices: [...choices]}, context)),
   }
 }
-
-type Prompts = typeof import('./prompts.ts')

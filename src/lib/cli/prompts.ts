@@ -1,2 +1,4 @@
-// A file of its own, so that the library is loaded only when there is something to ask.
-export {confirm, input, password, select} from '@inquirer/prompts'
+import {confirm, input, password, select} from '@inquirer/prompts'
+
+/** In a file of its own, so that the library is loaded only when there is something to ask. */
+export const prompts = {confirm, input, password, select}

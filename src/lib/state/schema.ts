@@ -6,7 +6,7 @@ import {messageOf} from '../errors.ts'
 /** What a cluster file says it is; files of a later format are refused, not guessed at. */
 export const API_VERSION = 'ollamax/v1'
 
-const CONTROL = /[\u0000-\u001f\u007f]/
+const CONTROL = /\p{Cc}/u
 const SECRET_HEADER = /^(?:proxy-)?authorization$|cookie|token|secret|password|api[-_]?key/i
 const SECRET_VARIABLE = /KEY|TOKEN|SECRET|PASSWORD|PASSWD/
 
