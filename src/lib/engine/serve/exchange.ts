@@ -1,0 +1,63 @@
+import type {IncomingMessage, ServerResponse} from 'node:http'
+import {Refusal} from './refusal.ts'
+
+/** Sends one JSON document. */
+export function sendJson(reply: ServerResponse, status: number, value: unknown): void {
+  const body = JSON.stringify(value)
+  reply.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+  })
+  reply.end(body)
+}
+
+export function sendText(
+  reply: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  reply.writeHead(status, {'content-type': 'text/plain; charset=utf-8', ...headers})
+  reply.end(text)
+}
+
+/** One line of an NDJSON stream; the first one sends the headers. */
+export function sendLine(reply: ServerResponse, value: unknown): void {
+  if (reply.destroyed) return
+  if (!reply.headersSent) reply.writeHead(200, {'content-type': 'application/x-ndjson'})
+  reply.write(`${JSON.stringify(value)}\n`)
+}
+
+/** The whole body as text; 413 beyond `most` bytes. */
+export async function readBody(request: IncomingMessage, most: number): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > most) throw new Refusal(413, `request body is larger than ${most} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/**
+ * Only programs on this machine may talk to the engine: a name in Host that is not this machine's
+ * is a browser led here by DNS rebinding, and a foreign Origin is a web page.
+ */
+export function isLocalCaller(request: IncomingMessage): boolean {
+  const {host, origin} = request.headers
+  if (host !== undefined && !isLoopback(hostOf(`http://${host}`))) return false
+  return origin === undefined || isLoopback(hostOf(origin))
+}
+
+function hostOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).hostname : undefined
+}
+
+function isLoopback(host: string | undefined): boolean {
+  return (
+    host === 'localhost' ||
+    host === '[::1]' ||
+    (host !== undefined && (/^127(\.\d{1,3}){3}$/.test(host) || host.endsWith('.localhost')))
+  )
+}
