@@ -1,5 +1,6 @@
 import {join} from 'node:path'
 import type {Command} from '@oclif/core'
+import {OllamaxError} from '../errors.ts'
 import {printError} from './print-error.ts'
 
 declare const OLLAMAX_VERSION: string
@@ -20,10 +21,8 @@ export async function main(): Promise<void> {
   try {
     const found = findCommand(argv)
     if (found && !wantsHelp(found.rest)) await runDirectly(found.id, found.rest)
-    else {
-      const {runOclif} = await import('./help.ts')
-      await runOclif(argv, root())
-    }
+    else if (found || isTopic(argv) || wantsHelp(argv) || argv[0] === 'help') await showHelp(argv)
+    else throw await unknownCommand(argv)
   } catch (error) {
     process.exitCode = printError(error)
   }
@@ -40,10 +39,41 @@ function findCommand(argv: readonly string[]): {id: string; rest: string[]} | un
   return undefined
 }
 
-/** `-h` is not listed: a command may use the letter. After `--` nothing is a flag. */
+/** After `--` nothing is a flag. */
 function wantsHelp(rest: readonly string[]): boolean {
   const end = rest.indexOf('--')
-  return (end < 0 ? rest : rest.slice(0, end)).includes('--help')
+  return (end < 0 ? rest : rest.slice(0, end)).some((word) => word === '--help' || word === '-h')
+}
+
+/** True for no word at all and for the first word of commands like `node add`. */
+function isTopic(argv: readonly string[]): boolean {
+  const topic = argv.join(':')
+  return topic === '' || OLLAMAX_COMMANDS.some((id) => id.startsWith(`${topic}:`))
+}
+
+/** `help node add`, `node add -h` and `node` alone are all oclif's `node add --help`. */
+async function showHelp(argv: readonly string[]): Promise<void> {
+  const {runOclif} = await import('./help.ts')
+  const words = argv.filter(
+    (word, i) => word !== '-h' && word !== '--help' && !(i === 0 && word === 'help'),
+  )
+  await runOclif([...words, '--help'], root())
+}
+
+async function unknownCommand(argv: readonly string[]): Promise<Error> {
+  const {nearest} = await import('../cluster/nearest.ts')
+  const names = OLLAMAX_COMMANDS.map((id) => id.replaceAll(':', ' '))
+  // A flag ends the words that could have named a command.
+  const flag = argv.findIndex((word) => word.startsWith('-'))
+  const typed = (flag < 0 ? argv : argv.slice(0, flag)).slice(0, 2)
+  const hit = nearest(typed.join(' '), names) ?? nearest(typed[0] ?? '', names)
+  return new OllamaxError(
+    'BAD_INPUT',
+    `"${typed.join(' ') || argv[0]}" is not a command of ollamax`,
+    {
+      suggestions: [...(hit ? [`ollamax ${hit}`] : []), 'ollamax --help lists them all'],
+    },
+  )
 }
 
 async function runDirectly(id: string, argv: string[]): Promise<void> {

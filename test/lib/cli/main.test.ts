@@ -1,0 +1,47 @@
+import {afterAll, expect, test} from 'vitest'
+import {runCli} from '../../support/run-cli.ts'
+import {tempHome} from '../../support/temp-home.ts'
+
+const home = tempHome()
+afterAll(() => home.dispose())
+const ollamax = (...args: string[]) => runCli(args, {env: home.env})
+
+test('--version and version name program, platform and Node', async () => {
+  const [flag, command] = [await ollamax('--version'), await ollamax('version')]
+  expect(flag.stdout).toMatch(/^ollamax\/\d+\.\d+\.\d+ \S+ node-v\d+/)
+  expect(command.stdout).toBe(flag.stdout)
+})
+
+test.each([[['help', 'version']], [['version', '-h']], [['version', '--help']]])(
+  '%j prints the help of version',
+  async (args) => {
+    const {code, stdout} = await ollamax(...args)
+    expect(code).toBe(0)
+    expect(stdout).toContain('$ ollamax version [--json]')
+  },
+)
+
+test('no word at all lists the commands', async () => {
+  const {code, stdout} = await ollamax()
+  expect(code).toBe(0)
+  expect(stdout).toContain('COMMANDS')
+})
+
+test('a mistyped command exits 2, names itself and suggests the nearest one', async () => {
+  const {code, stdout, stderr} = await ollamax('versoin')
+  expect({code, stdout}).toEqual({code: 2, stdout: ''})
+  expect(stderr).toContain('"versoin" is not a command of ollamax')
+  expect(stderr).toContain('ollamax version')
+})
+
+test('a mistyped flag exits 2 and says which', async () => {
+  const {code, stderr} = await ollamax('version', '--jsn')
+  expect(code).toBe(2)
+  expect(stderr).toContain('--jsn')
+})
+
+test('an error under --json is one object with code and message on stdout', async () => {
+  const {code, stdout} = await ollamax('version', '--json', '--nope')
+  expect(code).toBe(2)
+  expect(JSON.parse(stdout).error.message).toContain('--nope')
+})
