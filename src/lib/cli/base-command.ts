@@ -1,9 +1,10 @@
 import {Command} from '@oclif/core'
+import type {Reporter} from '../cluster/report.ts'
 import {OllamaxError} from '../errors.ts'
 import {makeTools} from '../jobs/make-tools.ts'
 import type {Tools} from '../jobs/tools.ts'
 import {terminalAsk} from './ask.ts'
-import {clusterFlag} from './flags.ts'
+import {clusterFlag, type ProgressMode} from './flags.ts'
 
 /** What all commands share: --json, --cluster, the tools, and a signal that Ctrl-C and SIGTERM abort. */
 export abstract class BaseCommand extends Command {
@@ -21,7 +22,9 @@ export abstract class BaseCommand extends Command {
       this.#abort = abort
       for (const name of ['SIGINT', 'SIGTERM'] as const) {
         const stop = () => {
-          process.removeListener(name, stop)
+          // Not at once: a listener that restores the terminal (Ink's) would take itself for the only one
+          // left and end the process in the middle of this very signal.
+          setImmediate(() => process.removeListener(name, stop))
           abort.abort(new OllamaxError('INTERRUPTED', `interrupted by ${name}`))
         }
         process.on(name, stop)
@@ -40,6 +43,25 @@ export abstract class BaseCommand extends Command {
       ask: terminalAsk(this.signal),
     })
     return this.#tools
+  }
+
+  /**
+   * Runs a job and shows its progress on stderr meanwhile; when it settles, the terminal is as it was,
+   * so that the result can be printed.
+   */
+  async withProgress<T>(mode: ProgressMode, job: (report: Reporter) => Promise<T>): Promise<T> {
+    if (mode === 'none') return job(() => {})
+    const {makeReporter} = await import('./progress.ts')
+    const live = makeReporter({
+      stream: process.stderr,
+      json: mode === 'json',
+      plain: mode === 'plain',
+    })
+    try {
+      return await job(live.report)
+    } finally {
+      await live.stop()
+    }
   }
 
   /** Prints a line for people on stdout; nothing with --json. */

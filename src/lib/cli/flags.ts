@@ -15,3 +15,14 @@ export const yesFlag = () => Flags.boolean({char: 'y', summary: 'do not ask'})
 /** On every command that waits for nodes; parsed like `30s`. */
 export const timeoutFlag = (fallback: string) =>
   Flags.string({summary: 'longest time to wait', helpValue: '30s', default: fallback})
+
+const PROGRESS_MODES = ['auto', 'plain', 'json', 'none'] as const
+export type ProgressMode = (typeof PROGRESS_MODES)[number]
+
+/** On every command that reports progress (on stderr) while it works. */
+export const progressFlag = () =>
+  Flags.option({
+    options: PROGRESS_MODES,
+    summary: 'how progress is shown on stderr; auto: live on a terminal, plain lines otherwise',
+    default: 'auto',
+  })()

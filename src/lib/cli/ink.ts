@@ -1,0 +1,10 @@
+import type {Mounted, MountOptions} from '../tui/progress.tsx'
+
+// The only file that imports from tui/: the bundle keeps a real import() here, because Ink cannot be
+// CommonJS, and everything else is (docs/design/0001-startup.md).
+
+/** Loads Ink (about 0.25 s) and shows live progress on a terminal until unmounted. */
+export async function mountProgress(options: MountOptions): Promise<Mounted> {
+  const progress = await import('../tui/progress.tsx')
+  return progress.mountProgress(options)
+}

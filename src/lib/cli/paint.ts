@@ -1,0 +1,39 @@
+/** What a piece of text means; the theme decides how that looks. */
+export type Tone = 'good' | 'bad' | 'warn' | 'dim' | 'strong'
+
+const CODES: Readonly<Record<Tone, readonly [number, number]>> = {
+  good: [32, 39],
+  bad: [31, 39],
+  warn: [33, 39],
+  dim: [2, 22],
+  strong: [1, 22],
+}
+
+/**
+ * Whether to colour what goes to a stream. FORCE_COLOR decides first (`0` and `false` mean no), then
+ * NO_COLOR, a dumb terminal and the user's theme `none`; without any of them a terminal is coloured.
+ */
+export function colorsOn(
+  stream: {readonly isTTY?: boolean | undefined},
+  env: Readonly<NodeJS.ProcessEnv>,
+  theme?: string,
+): boolean {
+  const forced = env.FORCE_COLOR
+  if (forced !== undefined) return forced !== '0' && forced !== 'false'
+  if (env.NO_COLOR || env.TERM === 'dumb' || theme === 'none') return false
+  return stream.isTTY === true
+}
+
+/** The text in the colour of its meaning, or as it is. */
+export function paint(tone: Tone, text: string, on: boolean): string {
+  const [open, close] = CODES[tone]
+  return on && text !== '' ? `\u001b[${open}m${text}\u001b[${close}m` : text
+}
+
+/**
+ * Text that came from elsewhere (a node, a file) made safe for a terminal and for one line: control
+ * characters, escape sequences among them, become spaces.
+ */
+export function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ')
+}

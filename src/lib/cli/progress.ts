@@ -1,0 +1,126 @@
+import {formatMs} from '../cluster/format.ts'
+import {
+  describeBytes,
+  type Line,
+  NO_PROGRESS,
+  type Progress,
+  reduceProgress,
+} from '../cluster/progress.ts'
+import type {Report, Reporter} from '../cluster/report.ts'
+import {colorsOn, oneLine} from './paint.ts'
+
+export interface ReporterOptions {
+  /** Where progress is shown; stdout belongs to results, so this is stderr. */
+  readonly stream: NodeJS.WriteStream
+  /** One JSON object per event and line. */
+  readonly json: boolean
+  /** Append-only lines also on a terminal. */
+  readonly plain: boolean
+  readonly env?: Readonly<NodeJS.ProcessEnv>
+  /** A clock in ms. Default: Date.now. */
+  readonly now?: () => number
+}
+
+/** Shows a job's events; `stop` waits until all is written and the terminal is as it was. */
+export interface LiveReporter {
+  readonly report: Reporter
+  stop(): Promise<void>
+}
+
+/** On a silent long step a line without a terminal says every so often that it goes on. */
+const HEARTBEAT_MS = 10_000
+
+/**
+ * On a terminal one live line per subject, by Ink; otherwise (a pipe, a dumb terminal, `plain`) one
+ * line per finished step; with `json` the events themselves. `stop` must be called, also after an error.
+ */
+export function makeReporter(options: ReporterOptions): LiveReporter {
+  const env = options.env ?? process.env
+  const now = options.now ?? Date.now
+  if (options.json) return jsonReporter(options.stream, now)
+  if (options.plain || !options.stream.isTTY || env.TERM === 'dumb')
+    return plainReporter(options.stream, now)
+  return liveReporter({stream: options.stream, now, color: colorsOn(options.stream, env)})
+}
+
+function jsonReporter(stream: NodeJS.WriteStream, now: () => number): LiveReporter {
+  const report = (event: Report) =>
+    void stream.write(`${JSON.stringify({at: new Date(now()).toISOString(), ...event})}\n`)
+  return {report, stop: async () => {}}
+}
+
+function plainReporter(stream: NodeJS.WriteStream, now: () => number): LiveReporter {
+  let progress = NO_PROGRESS
+  let spokeMs = now()
+  const say = (subject: string, text: string) => {
+    spokeMs = now()
+    stream.write(`${oneLine(subject)}: ${oneLine(text)}\n`)
+  }
+  const heartbeat = setInterval(() => {
+    const at = now()
+    if (at - spokeMs < HEARTBEAT_MS) return
+    for (const line of progress.lines) {
+      const text = plainStep(line, at)
+      if (text) say(line.subject, text)
+    }
+  }, HEARTBEAT_MS / 4)
+  // Showing progress is no reason to stay alive.
+  heartbeat.unref()
+  return {
+    report(event) {
+      progress = reduceProgress(progress, event, now())
+      if (event.kind === 'done')
+        say(event.subject, `${event.step} ... done (${formatMs(event.ms)})`)
+      if (event.kind === 'note') say(event.subject, event.text)
+      if (event.kind === 'warn') say(event.subject, `warning: ${event.text}`)
+      if (event.kind === 'end') say(event.subject, `${event.ok ? 'ok' : 'failed'}: ${event.text}`)
+    },
+    async stop() {
+      clearInterval(heartbeat)
+    },
+  }
+}
+
+/** A running step in words; nothing for a subject that has ended. */
+function plainStep(line: Line, nowMs: number): string | undefined {
+  if (!line.step) return undefined
+  const how = line.bytes
+    ? describeBytes(line.bytes, nowMs)
+    : `${formatMs(nowMs - line.step.sinceMs)} so far`
+  return `${line.step.name} ... ${how}`
+}
+
+interface LiveOptions {
+  readonly stream: NodeJS.WriteStream
+  readonly now: () => number
+  readonly color: boolean
+}
+
+function liveReporter({stream, now, color}: LiveOptions): LiveReporter {
+  let progress: Progress = NO_PROGRESS
+  const listeners = new Set<() => void>()
+  let mounted: Promise<{unmount(): Promise<void>}> | undefined
+  const store = {
+    subscribe(listener: () => void) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    snapshot: () => progress,
+  }
+  const mount = async () => {
+    const {mountProgress} = await import('./ink.ts')
+    return mountProgress({stream, store, now, color})
+  }
+  return {
+    report(event) {
+      progress = reduceProgress(progress, event, now())
+      mounted ??= mount()
+      for (const listener of listeners) listener()
+    },
+    async stop() {
+      // Also when the job was faster than Ink's loading: the last frame is what remains on the screen.
+      await (await mounted)?.unmount()
+      mounted = undefined
+    },
+  }
+}
