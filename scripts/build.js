@@ -41,6 +41,12 @@ const chunks = {
         ? undefined
         : {path: from(context.initialOptions.outfile, 'lib/cli/oclif.cjs'), external: true},
     )
+    // Ink imports it for its own debugging only; as a missing package it would keep Ink from loading.
+    context.onResolve({filter: /^react-devtools-core$/}, (args) => ({
+      path: args.path,
+      namespace: 'absent',
+    }))
+    context.onLoad({filter: /.*/, namespace: 'absent'}, () => ({contents: 'export default {}'}))
     context.onResolve({filter: /^\./}, (args) => {
       if (args.kind !== 'dynamic-import' || args.importer.includes('node_modules')) return
       const file = resolve(args.resolveDir, args.path)
@@ -73,7 +79,7 @@ while (queue.length > 0) {
         platform: 'node',
         target: 'node22.19',
         format: esm ? 'esm' : 'cjs',
-        external: [...EXTERNAL, 'react-devtools-core', 'typescript', 'ts-node', 'tsx'],
+        external: [...EXTERNAL, 'typescript', 'ts-node', 'tsx'],
         define: {
           OLLAMAX_VERSION: version,
           OLLAMAX_COMMANDS: ids,

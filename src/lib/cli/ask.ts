@@ -6,10 +6,21 @@ import type {prompts} from './prompts.ts'
 /**
  * Asks at this terminal. Questions are written to stderr, so that a piped stdout holds only results.
  * Without a terminal on stdin and stderr every question throws NEEDS_TTY. Ctrl-C throws INTERRUPTED.
+ * Questions of jobs that run side by side are asked one after the other, each inside `around`, which
+ * clears the terminal of whatever else is drawn there.
  */
-export function terminalAsk(signal: AbortSignal): Ask {
+export function terminalAsk(
+  signal: AbortSignal,
+  around: <T>(question: () => Promise<T>) => Promise<T> = (question) => question(),
+): Ask {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return askNobody
-  const one = async <T>(question: (library: typeof prompts) => Promise<T>): Promise<T> => {
+  let last: Promise<unknown> = Promise.resolve()
+  const one = <T>(question: (library: typeof prompts) => Promise<T>): Promise<T> => {
+    const mine = last.then(() => around(() => put(question)))
+    last = mine.catch(() => {})
+    return mine
+  }
+  const put = async <T>(question: (library: typeof prompts) => Promise<T>): Promise<T> => {
     signal.throwIfAborted()
     try {
       return await question((await import('./prompts.ts')).prompts)

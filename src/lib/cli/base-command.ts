@@ -5,6 +5,7 @@ import {makeTools} from '../jobs/make-tools.ts'
 import type {Tools} from '../jobs/tools.ts'
 import {terminalAsk} from './ask.ts'
 import {clusterFlag, type ProgressMode} from './flags.ts'
+import type {LiveReporter} from './progress.ts'
 
 /** What all commands share: --json, --cluster, the tools, and a signal that Ctrl-C and SIGTERM abort. */
 export abstract class BaseCommand extends Command {
@@ -13,6 +14,7 @@ export abstract class BaseCommand extends Command {
 
   #abort: AbortController | undefined
   #tools: Tools | undefined
+  #live: LiveReporter | undefined
   #signals: Array<[NodeJS.Signals, () => void]> = []
 
   /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once. */
@@ -40,7 +42,9 @@ export abstract class BaseCommand extends Command {
       env: process.env,
       cluster: flags.cluster,
       signal: this.signal,
-      ask: terminalAsk(this.signal),
+      ask: terminalAsk(this.signal, (question) =>
+        this.#live ? this.#live.suspend(question) : question(),
+      ),
     })
     return this.#tools
   }
@@ -57,9 +61,11 @@ export abstract class BaseCommand extends Command {
       json: mode === 'json',
       plain: mode === 'plain',
     })
+    this.#live = live
     try {
       return await job(live.report)
     } finally {
+      this.#live = undefined
       await live.stop()
     }
   }

@@ -1,4 +1,3 @@
-import {formatMs} from '../cluster/format.ts'
 import {
   describeBytes,
   type Line,
@@ -7,6 +6,7 @@ import {
   reduceProgress,
 } from '../cluster/progress.ts'
 import type {Report, Reporter} from '../cluster/report.ts'
+import {roundDuration} from '../cluster/size.ts'
 import {colorsOn, oneLine} from './paint.ts'
 
 export interface ReporterOptions {
@@ -24,6 +24,8 @@ export interface ReporterOptions {
 /** Shows a job's events; `stop` waits until all is written and the terminal is as it was. */
 export interface LiveReporter {
   readonly report: Reporter
+  /** Leaves the terminal to `work` (a question to the user) and shows progress again afterwards. */
+  suspend<T>(work: () => Promise<T>): Promise<T>
   stop(): Promise<void>
 }
 
@@ -46,7 +48,7 @@ export function makeReporter(options: ReporterOptions): LiveReporter {
 function jsonReporter(stream: NodeJS.WriteStream, now: () => number): LiveReporter {
   const report = (event: Report) =>
     void stream.write(`${JSON.stringify({at: new Date(now()).toISOString(), ...event})}\n`)
-  return {report, stop: async () => {}}
+  return {report, suspend: (work) => work(), stop: async () => {}}
 }
 
 function plainReporter(stream: NodeJS.WriteStream, now: () => number): LiveReporter {
@@ -70,11 +72,12 @@ function plainReporter(stream: NodeJS.WriteStream, now: () => number): LiveRepor
     report(event) {
       progress = reduceProgress(progress, event, now())
       if (event.kind === 'done')
-        say(event.subject, `${event.step} ... done (${formatMs(event.ms)})`)
+        say(event.subject, `${event.step} ... done (${roundDuration(event.ms)})`)
       if (event.kind === 'note') say(event.subject, event.text)
       if (event.kind === 'warn') say(event.subject, `warning: ${event.text}`)
       if (event.kind === 'end') say(event.subject, `${event.ok ? 'ok' : 'failed'}: ${event.text}`)
     },
+    suspend: (work) => work(),
     async stop() {
       clearInterval(heartbeat)
     },
@@ -86,7 +89,7 @@ function plainStep(line: Line, nowMs: number): string | undefined {
   if (!line.step) return undefined
   const how = line.bytes
     ? describeBytes(line.bytes, nowMs)
-    : `${formatMs(nowMs - line.step.sinceMs)} so far`
+    : `${roundDuration(nowMs - line.step.sinceMs)} so far`
   return `${line.step.name} ... ${how}`
 }
 
@@ -98,29 +101,49 @@ interface LiveOptions {
 
 function liveReporter({stream, now, color}: LiveOptions): LiveReporter {
   let progress: Progress = NO_PROGRESS
+  let shown: Progress = NO_PROGRESS
   const listeners = new Set<() => void>()
   let mounted: Promise<{unmount(): Promise<void>}> | undefined
+  let suspended = 0
+  // The remarks that an earlier mount has written stay on the screen; they are not written again.
+  let written = 0
   const store = {
     subscribe(listener: () => void) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    snapshot: () => progress,
+    snapshot: () => shown,
   }
   const mount = async () => {
     const {mountProgress} = await import('./ink.ts')
     return mountProgress({stream, store, now, color})
   }
+  const unmount = async () => {
+    // Also when the job was faster than Ink's loading: the last frame is what remains on the screen.
+    await (await mounted)?.unmount()
+    mounted = undefined
+    written = progress.remarks.length
+  }
+  const show = () => {
+    shown = {...progress, remarks: progress.remarks.slice(written)}
+    if (suspended === 0) mounted ??= mount()
+    for (const listener of listeners) listener()
+  }
   return {
     report(event) {
       progress = reduceProgress(progress, event, now())
-      mounted ??= mount()
-      for (const listener of listeners) listener()
+      show()
     },
-    async stop() {
-      // Also when the job was faster than Ink's loading: the last frame is what remains on the screen.
-      await (await mounted)?.unmount()
-      mounted = undefined
+    async suspend(work) {
+      suspended++
+      try {
+        if (mounted !== undefined) await unmount()
+        return await work()
+      } finally {
+        suspended--
+        if (suspended === 0 && progress !== NO_PROGRESS) show()
+      }
     },
+    stop: unmount,
   }
 }

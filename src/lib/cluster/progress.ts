@@ -1,5 +1,5 @@
-import {formatBytes, formatMs} from './format.ts'
 import type {Report} from './report.ts'
+import {roundDuration, roundSize} from './size.ts'
 
 /** Bytes that were done at a moment. */
 export interface Sample {
@@ -110,13 +110,17 @@ export function describeBytes(bytes: NonNullable<Line['bytes']>, nowMs: number):
   const known = total !== undefined && total > 0
   // Rounded down: 100% is said only when it is all there.
   const percent = known ? ` (${Math.min(100, Math.floor((done * 100) / total))}%)` : ''
-  const parts = [`${formatBytes(done)}${known ? ` of ${formatBytes(total)}` : ''}${percent}`]
+  const parts = [`${roundSize(done)}${known ? ` of ${roundSize(total)}` : ''}${percent}`]
   const rate = rateOf(samples, nowMs)
-  if (rate !== undefined) parts.push(`${formatBytes(rate)}/s`)
+  if (rate !== undefined) parts.push(`${roundSize(rate)}/s`)
   const left = etaMs(done, total, rate)
-  if (left !== undefined && left > 0)
-    parts.push(
-      `${formatMs(Math.max(1000, Math.round(left / 1000) * 1000)).replace('.0s', 's')} left`,
-    )
+  if (left !== undefined && left > 0) parts.push(`${wholeSeconds(Math.max(1000, left))} left`)
   return parts.join(', ')
+}
+
+/** A time that ticks: without tenths, which would only flicker. */
+export function wholeSeconds(ms: number): string {
+  return roundDuration(Math.round(ms / 1000) * 1000)
+    .replace('.0s', 's')
+    .replace(/^0ms$/, '0s')
 }

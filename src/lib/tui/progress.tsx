@@ -1,7 +1,13 @@
 import {Box, render, Static, Text} from 'ink'
 import {useEffect, useState, useSyncExternalStore} from 'react'
-import {formatMs} from '../cluster/format.ts'
-import {describeBytes, type Line, type Progress, type Remark} from '../cluster/progress.ts'
+import {
+  describeBytes,
+  type Line,
+  type Progress,
+  type Remark,
+  wholeSeconds,
+} from '../cluster/progress.ts'
+import {roundDuration} from '../cluster/size.ts'
 
 /** Progress as it changes; the component reads it and never changes it. */
 export interface ProgressStore {
@@ -61,15 +67,12 @@ export function ProgressView({store, now, color, rows}: ViewProps) {
     return () => clearInterval(timer)
   }, [running, now])
   const shown = visible(progress.lines, Math.max(2, rows() - 2))
-  const width = Math.min(24, Math.max(...progress.lines.map((line) => line.subject.length), 1))
   return (
     <>
       <Static items={[...progress.remarks]}>
         {(remark: Remark) => <RemarkLine key={remark.id} remark={remark} color={color} />}
       </Static>
-      {shown.map((line) => (
-        <LineView key={line.subject} {...{line, width, color}} nowMs={Math.max(nowMs, now())} />
-      ))}
+      <Lines lines={shown} nowMs={Math.max(nowMs, now())} color={color} />
       {shown.length < progress.lines.length && (
         <Text wrap="truncate-end">{sgr(DIM, summary(progress.lines), color)}</Text>
       )}
@@ -107,34 +110,46 @@ function RemarkLine({remark, color}: {readonly remark: Remark; readonly color: b
   )
 }
 
-interface LineProps {
-  readonly line: Line
-  readonly width: number
+interface LinesProps {
+  readonly lines: readonly Line[]
   readonly nowMs: number
   readonly color: boolean
 }
 
-const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
-
-function LineView({line, width, nowMs, color}: LineProps) {
-  const {mark, hue, text} = describe(line, nowMs)
+/** Three columns; the layout measures the subjects, so that wide characters keep them aligned. */
+function Lines({lines, nowMs, color}: LinesProps) {
+  const cells = lines.map((line) => ({...describe(line, nowMs), subject: safe(line.subject)}))
   return (
     <Box>
-      <Box width={2} flexShrink={0}>
-        <Text>{sgr(hue, mark, color)}</Text>
+      <Box flexDirection="column" width={2} flexShrink={0}>
+        {cells.map(({subject, mark, hue}) => (
+          <Text key={subject}>{sgr(hue, mark, color)}</Text>
+        ))}
       </Box>
-      <Box width={width + 2} flexShrink={0}>
-        <Text wrap="truncate-end">{sgr(BOLD, safe(line.subject), color)}</Text>
+      <Box flexDirection="column" marginRight={2} flexShrink={0}>
+        {cells.map(({subject}) => (
+          <Text key={subject}>{sgr(BOLD, short(subject), color)}</Text>
+        ))}
       </Box>
-      <Text wrap="truncate-end">{safe(text)}</Text>
+      <Box flexDirection="column">
+        {cells.map(({subject, text}) => (
+          <Text key={subject} wrap="truncate-end">
+            {safe(text) || ' '}
+          </Text>
+        ))}
+      </Box>
     </Box>
   )
 }
 
+const short = (subject: string) => (subject.length > 24 ? `${subject.slice(0, 23)}…` : subject)
+
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+
 function describe(line: Line, nowMs: number): {mark: string; hue: Sgr; text: string} {
   if (line.end) {
     const {ok, text, tookMs} = line.end
-    return {mark: ok ? '✔' : '✖', hue: ok ? GREEN : RED, text: `${text} (${formatMs(tookMs)})`}
+    return {mark: ok ? '✔' : '✖', hue: ok ? GREEN : RED, text: `${text} (${roundDuration(tookMs)})`}
   }
   const mark = FRAMES[Math.floor(nowMs / 120) % FRAMES.length] ?? ''
   if (!line.step) return {mark, hue: CYAN, text: ''}
@@ -142,10 +157,8 @@ function describe(line: Line, nowMs: number): {mark: string; hue: Sgr; text: str
   if (line.bytes) return {mark, hue: CYAN, text: `${name}  ${describeBytes(line.bytes, nowMs)}`}
   // A number that ticks from the first moment is noise; one that appears says "this takes long".
   const long = nowMs - sinceMs >= 2000
-  return {mark, hue: CYAN, text: long ? `${name}  ${seconds(nowMs - sinceMs)}` : name}
+  return {mark, hue: CYAN, text: long ? `${name}  ${wholeSeconds(nowMs - sinceMs)}` : name}
 }
-
-const seconds = (ms: number) => formatMs(Math.floor(ms / 1000) * 1000).replace('.0s', 's')
 
 /** No control character of a remote text may reach the terminal. */
 const safe = (text: string) => text.replace(/\p{Cc}+/gu, ' ')

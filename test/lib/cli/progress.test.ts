@@ -84,3 +84,26 @@ test('a reporter that nothing was reported to writes nothing', async () => {
   await makeReporter({stream, json: false, plain: false, env: {}}).stop()
   expect(text()).toBe('')
 })
+
+test('a question has the terminal to itself, and no remark is written twice', async () => {
+  const {stream, text} = capture(true)
+  const live = makeReporter({stream, json: false, plain: false, env: {NO_COLOR: '1'}})
+  live.report({kind: 'start', subject: 'gpu-1', step: 'connect'})
+  live.report({kind: 'warn', subject: 'gpu-1', text: 'first remark'})
+  const answer = await live.suspend(async () => {
+    const before = text()
+    live.report({kind: 'warn', subject: 'gpu-1', text: 'second remark'})
+    stream.write('question?')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(text()).toBe(`${before}question?`)
+    return 42
+  })
+  expect(answer).toBe(42)
+  live.report({kind: 'end', subject: 'gpu-1', ok: true, text: 'ready'})
+  await live.stop()
+  const [asked, after] = text().split('question?')
+  expect(asked?.match(/first remark/g)).toHaveLength(1)
+  expect(after?.match(/first remark/g)).toBeNull()
+  expect(after?.match(/second remark/g)).toHaveLength(1)
+  expect(after).toContain('gpu-1  ready')
+})

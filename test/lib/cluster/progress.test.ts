@@ -103,11 +103,11 @@ test('bytes, share, rate and time left in words; what is unknown is left out', (
     {atMs: 2000, done: 10 * MIB},
   ]
   expect(describeBytes({done: 10 * MIB, total: 93 * MIB, samples}, 2000)).toBe(
-    '10 MiB of 93 MiB (10%), 5 MiB/s, 17s left',
+    '10MiB of 93MiB (10%), 5.0MiB/s, 17s left',
   )
-  expect(describeBytes({done: 10 * MIB, samples}, 2000)).toBe('10 MiB, 5 MiB/s')
+  expect(describeBytes({done: 10 * MIB, samples}, 2000)).toBe('10MiB, 5.0MiB/s')
   expect(describeBytes({done: 10 * MIB, total: 93 * MIB, samples: []}, 0)).toBe(
-    '10 MiB of 93 MiB (10%)',
+    '10MiB of 93MiB (10%)',
   )
 })
 

@@ -36,10 +36,18 @@ test('subjects stand side by side, one line each', () => {
   ).toBe(
     [
       '✔ gpu-1   ready (1.2s)',
-      '⠋ gpu-22  carry archive  1 KiB of 2 KiB (50%), 853 B/s, 1s left',
+      '⠋ gpu-22  carry archive  1.0KiB of 2.0KiB (50%), 853B/s, 1s left',
       '✖ gpu-3   refused (0ms)',
     ].join('\n'),
   )
+})
+
+test('wide characters keep the columns aligned', () => {
+  const text = frame([
+    [0, {kind: 'start', subject: '日本', step: 'one'}],
+    [0, {kind: 'start', subject: 'abcd', step: 'two'}],
+  ])
+  expect(text).toBe('⠋ 日本  one\n⠋ abcd  two')
 })
 
 test('a line is cut at the edge of the terminal, never wrapped', () => {
