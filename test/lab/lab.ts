@@ -1,5 +1,6 @@
 import {type ChildProcess, spawn} from 'node:child_process'
 import {
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -58,6 +59,8 @@ export interface Lab {
     on(host: number): Promise<void>
     /** An orderly halt. */
     off(host: number): Promise<void>
+    /** An orderly restart, until its SSH server is back. */
+    reboot(host: number): Promise<void>
     /** Pulls the plug. */
     cut(host: number): Promise<void>
     /** Stops all that runs on it: TCP still accepts, nothing answers. */
@@ -65,7 +68,7 @@ export interface Lab {
     thaw(host: number): void
     /** Until the host has booted again since `bootId` was read. */
     rebooted(host: number, bootId: string): Promise<void>
-    bootId(host: number): Promise<string>
+    bootId(host: number): string
   }
   readonly net: LabNet
   close(): Promise<void>
@@ -73,6 +76,7 @@ export interface Lab {
 
 /** Starts a lab; needs root. About a second, and a minute more when the image has to be built. */
 export async function startLab(options: LabOptions): Promise<Lab> {
+  sweep()
   const image = await hostImage()
   const dir = mkdtempSync(join(tmpdir(), 'ollamax-lab-'))
   const home = tempHome()
@@ -83,6 +87,19 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   } catch (error) {
     await lab.close()
     throw error
+  }
+}
+
+/** Labs of killed test runs have ended with them; only their directories may lie about. */
+function sweep(): void {
+  for (const name of readdirSync(tmpdir()).filter((n) => n.startsWith('ollamax-lab-'))) {
+    const dir = join(tmpdir(), name)
+    try {
+      const pid = readFileSync(join(dir, 'lab.pid'), 'utf8').trim()
+      if (!existsSync(`/proc/${pid}`)) rmSync(dir, {recursive: true, force: true})
+    } catch {
+      // It is just being made, or another run is sweeping.
+    }
   }
 }
 
@@ -115,8 +132,13 @@ class NamespaceLab implements Lab {
         await this.#must(['bash', INSIDE, 'answers', this.ip(host)])
       },
       off: async (host) => {
-        await this.#in(host, 'poweroff').catch(() => {}) // the connection to it goes down with it
+        await this.#detached(host, 'systemctl poweroff')
         await this.#isOff(host)
+      },
+      reboot: async (host) => {
+        const before = this.power.bootId(host)
+        await this.#detached(host, 'systemctl reboot')
+        await this.power.rebooted(host, before)
       },
       cut: async (host) => {
         process.kill(Number(this.#pidOf(host)), 'SIGKILL')
@@ -124,15 +146,10 @@ class NamespaceLab implements Lab {
       },
       freeze: (host) => writeFileSync(join(this.#cgroups, `h${host}/cgroup.freeze`), '1'),
       thaw: (host) => writeFileSync(join(this.#cgroups, `h${host}/cgroup.freeze`), '0'),
-      bootId: (host) => this.exec(host, 'cat /proc/sys/kernel/random/boot_id'),
+      bootId: (host) => readFileSync(`/proc/${this.#pidOf(host)}/root/run/boot_id`, 'utf8').trim(),
       rebooted: async (host, before) => {
-        await waitFor(
-          `h${host} to boot again`,
-          async () => {
-            return (await this.power.bootId(host)) !== before
-          },
-          {timeoutMs: 30_000},
-        )
+        const again = (): boolean => this.power.bootId(host) !== before
+        await waitFor(`h${host} to boot again`, again, {timeoutMs: 30_000})
         await this.#must(['bash', INSIDE, 'answers', this.ip(host)])
       },
     }
@@ -243,6 +260,14 @@ class NamespaceLab implements Lab {
     const enter = ['nsenter', '-t', this.#pidOf(host), '-a', '--', 'setpriv', TAME]
     const clean = ['env', '-i', `PATH=${PATH}`, 'HOME=/root', 'TERM=dumb', 'bash', '-ec', script]
     return must([...enter, ...clean], options)
+  }
+
+  /**
+   * For what ends the host. It must not hold an nsenter: a shutdown stops all processes for a moment, nsenter then stops
+   * itself, and nobody wakes it.
+   */
+  async #detached(host: number, script: string): Promise<void> {
+    await this.#in(host, `setsid -f sh -c 'sleep 0.05; ${script}' >/dev/null 2>&1 </dev/null`)
   }
 
   async #boot(host: number): Promise<void> {
