@@ -1,0 +1,152 @@
+import {modelKey, sameModel} from '../cluster/model-name.ts'
+import type {LoadedModel, ModelTag, Reading} from '../cluster/reading.ts'
+import type {Rate, Rates} from './rates.ts'
+
+/** What is to be answered, as far as it bears on the choice of a node. */
+export interface BalanceRequest {
+  readonly model: string
+  /** Estimated from the prompt's length. */
+  readonly promptTokens: number
+  /** Upper bound given by the caller (`num_predict`). */
+  readonly maxAnswerTokens?: number
+  /** Context asked for; absent: as the node has it. */
+  readonly numCtx?: number
+}
+
+/** One node, with all that is known about it now. */
+export interface NodeView {
+  readonly name: string
+  readonly drained: boolean
+  /** Absent: it has not answered yet. */
+  readonly reading?: Reading | undefined
+  /** Requests of all processes of this machine that it is working on. */
+  readonly inFlight: number
+  /** When a request was last given to it, ms since the epoch; 0 = never. */
+  readonly lastUsedMs: number
+}
+
+/**
+ * `loaded`: in memory. `reload`: in memory, with another context. `cold`: on disk only, as a model that
+ * is just being loaded seems to be, too.
+ */
+export type Residency = 'loaded' | 'reload' | 'cold'
+
+/** A replica that can take the request. */
+export interface Candidate {
+  readonly node: string
+  readonly latencyMs: number
+  readonly inFlight: number
+  readonly lastUsedMs: number
+  readonly residency: Residency
+  /** Bytes of the model on disk. */
+  readonly sizeBytes: number
+  /** True: in GPU memory for the most part; undefined: not known. */
+  readonly gpu: boolean | undefined
+  /** Learned of this model on this node. */
+  readonly own: Rate | undefined
+  /** Learned of this model on the other nodes, as a mean. */
+  readonly others: Partial<Rate>
+  /** Learned of other models on this node: bytes loaded per ms. */
+  readonly loadBytesPerMs: number | undefined
+}
+
+/** A node that cannot take the request, and why. */
+export interface Excluded {
+  readonly node: string
+  readonly reason: 'drained' | 'down' | 'silent' | 'no-model'
+  readonly text: string
+}
+
+/** Parts the nodes into those that can take the request and those that cannot. */
+export function candidatesFor(
+  request: BalanceRequest,
+  nodes: readonly NodeView[],
+  rates: Rates,
+): {readonly candidates: readonly Candidate[]; readonly excluded: readonly Excluded[]} {
+  const candidates: Candidate[] = []
+  const excluded: Excluded[] = []
+  for (const node of nodes) {
+    const found = consider(request, node, rates)
+    if ('reason' in found) excluded.push(found)
+    else candidates.push(found)
+  }
+  return {candidates, excluded}
+}
+
+function consider(request: BalanceRequest, node: NodeView, rates: Rates): Candidate | Excluded {
+  const {name, reading, inFlight, lastUsedMs} = node
+  if (node.drained) return {node: name, reason: 'drained', text: 'drained'}
+  if (!reading) return {node: name, reason: 'silent', text: 'has not answered yet'}
+  if (reading.kind === 'down')
+    return {node: name, reason: 'down', text: `${reading.code}: ${reading.message}`}
+  const tag = reading.models.find((model) => sameModel(model.name, request.model))
+  if (!tag) return {node: name, reason: 'no-model', text: 'does not have the model'}
+  const loaded = reading.loaded.find((model) => isOf(model, tag))
+  const key = modelKey(request.model)
+  return {
+    node: name,
+    latencyMs: reading.latencyMs,
+    inFlight,
+    lastUsedMs,
+    residency: residencyOf(loaded, request.numCtx),
+    sizeBytes: tag.sizeBytes,
+    gpu: gpuOf(loaded ? [loaded] : reading.loaded),
+    own: rates[name]?.[key],
+    others: meanOfOthers(rates, name, key),
+    loadBytesPerMs: loadRate(rates[name] ?? {}, reading.models),
+  }
+}
+
+/**
+ * By name or by digest: a loaded model stands under the name that loaded it. An alias with a manifest
+ * of its own cannot be seen here and counts as cold; the answer then comes sooner than expected.
+ */
+function isOf(loaded: LoadedModel, tag: ModelTag): boolean {
+  return sameModel(loaded.name, tag.name) || (tag.digest !== '' && loaded.digest === tag.digest)
+}
+
+function residencyOf(loaded: LoadedModel | undefined, numCtx: number | undefined): Residency {
+  if (!loaded) return 'cold'
+  const differs =
+    numCtx !== undefined && loaded.contextLength !== undefined && loaded.contextLength !== numCtx
+  return differs ? 'reload' : 'loaded'
+}
+
+function gpuOf(loaded: readonly LoadedModel[]): boolean | undefined {
+  const sized = loaded.filter((model) => model.sizeBytes > 0)
+  if (sized.length === 0) return undefined
+  return sized.some((model) => model.vramBytes > model.sizeBytes / 2)
+}
+
+function meanOfOthers(rates: Rates, node: string, key: string): Partial<Rate> {
+  const known = Object.entries(rates)
+    .filter(([name]) => name !== node)
+    .map(([, models]) => models[key])
+  const mean = (field: 'promptTps' | 'answerTps' | 'answerTokens' | 'loadMs' | 'serviceMs') => {
+    const values = known.map((rate) => rate?.[field]).filter((value) => value !== undefined)
+    if (values.length === 0) return {}
+    return {[field]: values.reduce((sum, value) => sum + value, 0) / values.length}
+  }
+  return {
+    ...mean('promptTps'),
+    ...mean('answerTps'),
+    ...mean('answerTokens'),
+    ...mean('loadMs'),
+    ...mean('serviceMs'),
+  }
+}
+
+function loadRate(
+  learned: Readonly<Record<string, Rate>>,
+  models: readonly ModelTag[],
+): number | undefined {
+  let bytes = 0
+  let ms = 0
+  for (const model of models) {
+    const loadMs = learned[modelKey(model.name)]?.loadMs
+    if (loadMs === undefined) continue
+    bytes += model.sizeBytes
+    ms += loadMs
+  }
+  return ms > 0 && bytes > 0 ? bytes / ms : undefined
+}

@@ -1,0 +1,93 @@
+/** What is known from earlier answers of one model on one node; every field is a moving mean. */
+export interface Rate {
+  /** Prompt tokens evaluated per second. */
+  readonly promptTps?: number
+  /** Answer tokens per second. */
+  readonly answerTps?: number
+  /** Tokens of an answer. */
+  readonly answerTokens?: number
+  /** Time of a cold load, ms. */
+  readonly loadMs?: number
+  /** Time that a request occupies a slot (prompt and answer), ms. */
+  readonly serviceMs?: number
+  /** Last change, ms since the epoch. */
+  readonly atMs: number
+  /** Last time that the node failed a request of this model, ms since the epoch. */
+  readonly failedAtMs?: number
+}
+
+/** Rates by node name, then by model key. */
+export type Rates = Readonly<Record<string, Readonly<Record<string, Rate>>>>
+
+/** Counts and durations of a finished answer, as its last chunk told them. */
+export interface Sample {
+  readonly totalMs?: number
+  readonly loadMs?: number
+  readonly promptTokens?: number
+  readonly promptMs?: number
+  readonly answerTokens?: number
+  readonly answerMs?: number
+}
+
+/** A load of at least this was a real one: Ollama polls a loading model each 250 ms. */
+export const COLD_LOAD_MS = 250
+
+/** Weight of the newest sample. */
+const NEWEST = 0.3
+/** Fewer prompt tokens than this measure the call, not the evaluation. */
+const LEAST_PROMPT_TOKENS = 16
+/** A prompt evaluated this many times faster than ever before was in the prefix cache. */
+const CACHED_FACTOR = 8
+
+/** Time that a request waited for a slot, ms; unknown when the node did not tell all durations. */
+export function queueMs(sample: Sample): number | undefined {
+  if (sample.totalMs === undefined) return undefined
+  const busy = (sample.loadMs ?? 0) + (sample.promptMs ?? 0) + (sample.answerMs ?? 0)
+  return Math.max(0, sample.totalMs - busy)
+}
+
+/** True if the model had to be loaded for this answer, or the request waited for a load. */
+export function wasCold(sample: Sample): boolean {
+  return (sample.loadMs ?? 0) >= COLD_LOAD_MS
+}
+
+/** The rate with one more answer in it. */
+export function learn(known: Rate | undefined, sample: Sample, nowMs: number): Rate {
+  const serviceMs = (sample.promptMs ?? 0) + (sample.answerMs ?? 0)
+  return compact({
+    promptTps: mean(known?.promptTps, promptTps(known, sample)),
+    answerTps: mean(known?.answerTps, perSecond(sample.answerTokens, sample.answerMs)),
+    answerTokens: mean(known?.answerTokens, sample.answerTokens),
+    loadMs: mean(known?.loadMs, wasCold(sample) ? sample.loadMs : undefined),
+    serviceMs: mean(known?.serviceMs, serviceMs > 0 ? serviceMs : undefined),
+    atMs: nowMs,
+  })
+}
+
+/** The rate after a failure of the node; its measured speeds stay. */
+export function learnFailure(known: Rate | undefined, nowMs: number): Rate {
+  return {...known, atMs: nowMs, failedAtMs: nowMs}
+}
+
+function promptTps(known: Rate | undefined, sample: Sample): number | undefined {
+  if ((sample.promptTokens ?? 0) < LEAST_PROMPT_TOKENS) return undefined
+  const tps = perSecond(sample.promptTokens, sample.promptMs)
+  const cached = tps !== undefined && known?.promptTps && tps > known.promptTps * CACHED_FACTOR
+  return cached ? undefined : tps
+}
+
+function perSecond(count: number | undefined, ms: number | undefined): number | undefined {
+  return count && ms ? (count / ms) * 1000 : undefined
+}
+
+function mean(known: number | undefined, sample: number | undefined): number | undefined {
+  if (sample === undefined) return known
+  return known === undefined ? sample : known + NEWEST * (sample - known)
+}
+
+type Loose = {readonly [field in keyof Rate]: Rate[field] | undefined} & {readonly atMs: number}
+
+function compact(rate: Loose): Rate {
+  const known = Object.entries(rate).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(known) as unknown as Rate
+}

@@ -1,0 +1,45 @@
+/** How a request to a node ended, other than well. */
+export type Failure =
+  /** No connection, or it broke. */
+  | {readonly kind: 'unreachable'}
+  /** A deadline of ours passed. */
+  | {readonly kind: 'timeout'}
+  /** An HTTP status that is not 2xx, with the node's words. */
+  | {readonly kind: 'reply'; readonly status: number; readonly words: string}
+  /** Status 200, then an error line. */
+  | {readonly kind: 'line'; readonly words: string}
+  /** Ended without its terminal marker, or with something that no Ollama writes. */
+  | {readonly kind: 'cut'}
+
+/**
+ * What to do about a failure as long as nothing of the answer was shown: `caller`: any node would say
+ * the same, so nobody else is asked. `missing`: the node does not have the model. `busy`: it has enough
+ * to do. `broken`: it is not well, and is remembered for it.
+ */
+export type Verdict = 'caller' | 'missing' | 'busy' | 'broken'
+
+/** Ollama answers some mistakes of the caller with 500; these are their words. */
+const CALLERS_500 = /^option "|invalid format|template:/
+/** Statuses that say no more than that this node, or what stands before it, does not let us in. */
+const NODES_4XX = new Set([401, 403, 405, 407, 408, 421, 425])
+
+/** Judges a failure; pure, and the same for every door. */
+export function judge(failure: Failure): Verdict {
+  switch (failure.kind) {
+    case 'reply':
+      return judgeStatus(failure.status, failure.words)
+    case 'line':
+      return CALLERS_500.test(failure.words) ? 'caller' : 'broken'
+    default:
+      return 'broken'
+  }
+}
+
+function judgeStatus(status: number, words: string): Verdict {
+  if (status === 404) return /model.*not found/s.test(words) ? 'missing' : 'broken'
+  if (status === 429 || status === 503) return 'busy'
+  // The runner of this model cannot do it there; another version of Ollama may.
+  if (status === 501) return 'missing'
+  if (status >= 500) return CALLERS_500.test(words) ? 'caller' : 'broken'
+  return NODES_4XX.has(status) ? 'broken' : 'caller'
+}
