@@ -37,10 +37,11 @@ export abstract class BaseCommand extends Command {
   }
 
   /** The doors to the outside world, built on first use; closed when the command ends. */
-  tools(flags: {cluster?: string | undefined} = {}): Tools {
+  tools(flags: {cluster?: string | undefined; reuse?: boolean | undefined} = {}): Tools {
     this.#tools ??= makeTools({
       env: process.env,
       cluster: flags.cluster,
+      reuse: flags.reuse,
       signal: this.signal,
       ask: terminalAsk(this.signal, (question) =>
         this.#live ? this.#live.suspend(question) : question(),

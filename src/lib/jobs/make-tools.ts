@@ -1,6 +1,7 @@
 import {askNobody} from '../cluster/ask.ts'
 import {pathsFor} from '../state/paths.ts'
 import {chosenCluster} from '../state/preferences.ts'
+import {localEndpoint} from './local-endpoint.ts'
 import type {Tools, ToolsOptions} from './tools.ts'
 
 /** The one place that builds real tools. Cheap: nothing is loaded or opened before it is asked for. */
@@ -26,7 +27,10 @@ export function makeTools(options: ToolsOptions): Tools {
       return editCluster({paths, name: clusterName()}, change, {signal: options.signal, why})
     },
     dial: later('dial'),
-    endpoint: later('endpoint'),
+    async endpoint(node) {
+      if (node.kind === 'ssh') return later('endpoint of an SSH node')()
+      return localEndpoint(node, {env: options.env, paths})
+    },
     ask: options.ask ?? askNobody,
     onClose: (close) => void closers.push(close),
     async close() {

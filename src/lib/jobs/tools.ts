@@ -38,4 +38,6 @@ export interface ToolsOptions {
   readonly signal: AbortSignal
   /** Absent: nobody can be asked. */
   readonly ask?: Ask
+  /** False: `endpoint` of an SSH node neither uses nor starts the connection holder. Default true. */
+  readonly reuse?: boolean | undefined
 }
