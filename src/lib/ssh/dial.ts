@@ -1,0 +1,90 @@
+import type {Duplex} from 'node:stream'
+import type {Secrets} from './auth.ts'
+import {exec} from './channels/exec.ts'
+import {openForward} from './channels/forward.ts'
+import {put} from './channels/put.ts'
+import {openShell} from './channels/shell.ts'
+import {connectHop} from './hop.ts'
+import type {HostKeyPolicy} from './host-key.ts'
+import type {Remote} from './remote.ts'
+import type {SshTarget} from './target.ts'
+import {type Wire, wireOver} from './wire.ts'
+
+export interface DialOptions extends HostKeyPolicy {
+  readonly env: Readonly<NodeJS.ProcessEnv>
+  readonly secrets?: Secrets | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A Remote that tells when its connection is gone. */
+export interface Connection extends Remote {
+  /** Aborted, with SSH_LOST as the reason, once the connection has ended. */
+  readonly lost: AbortSignal
+}
+
+/**
+ * Connects to a machine, over all the machines before it, checking the host key of each. The pinned
+ * key and a given fingerprint are those of the last machine. Errors: SSH_NO_HOST, SSH_UNREACHABLE,
+ * SSH_DENIED, HOST_KEY_*, STATE_IO.
+ */
+export async function dial(target: SshTarget, options: DialOptions): Promise<Connection> {
+  const wires: Wire[] = []
+  try {
+    for (const hop of target.jumps) {
+      const {client} = await connectHop(hop, {
+        ...options,
+        pinned: undefined,
+        accept: options.accept === true,
+        ...through(wires.at(-1), hop),
+      })
+      wires.push(wireOver(client, hop.alias))
+    }
+    const last = await connectHop(target, {...options, ...through(wires.at(-1), target)})
+    const wire = wireOver(last.client, target.target, () => closeAll(wires))
+    return remoteOver(wire, {hostKey: last.hostKey, wires, env: options.env})
+  } catch (error) {
+    closeAll(wires)
+    throw error
+  }
+}
+
+function through(before: Wire | undefined, hop: SshTarget) {
+  if (!before) return {}
+  return {
+    through: (signal: AbortSignal): Promise<Duplex> =>
+      openForward(before, hop.port, {host: hop.host, signal}),
+  }
+}
+
+function closeAll(wires: readonly Wire[]): void {
+  for (const wire of [...wires].reverse()) void wire.close()
+}
+
+function remoteOver(
+  wire: Wire,
+  about: {hostKey: string; wires: readonly Wire[]; env: Readonly<NodeJS.ProcessEnv>},
+): Connection {
+  return {
+    target: wire.label,
+    hostKey: about.hostKey,
+    lost: wire.lost,
+    exec: (script, options) => exec(wire, script, options),
+    put: (source, path, options) => put(wire, source, path, options),
+    forward: (port, options) => openForward(wire, port, options),
+    shell: (command) =>
+      openShell(
+        wire,
+        {
+          stdin: process.stdin,
+          stdout: process.stdout,
+          stderr: process.stderr,
+          term: about.env.TERM ?? 'xterm',
+        },
+        command,
+      ),
+    async close() {
+      await wire.close()
+      await Promise.all([...about.wires].reverse().map((before) => before.close()))
+    },
+  }
+}

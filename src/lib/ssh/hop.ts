@@ -1,0 +1,311 @@
+import {spawn} from 'node:child_process'
+import {connect as connectTcp} from 'node:net'
+import {Duplex} from 'node:stream'
+import ssh2, {type Client, type ServerHostKeyAlgorithm} from 'ssh2'
+import {messageOf, OllamaxError} from '../errors.ts'
+import {type Credentials, prepareCredentials, type Secrets} from './auth.ts'
+import {abortable, type Deadline, startDeadline} from './deadline.ts'
+import {type HostKeyPolicy, hostKeyAlgorithms, judgeHostKey, readHostRecord} from './host-key.ts'
+import {fingerprintOf, keyTypeOf} from './known-hosts.ts'
+import type {SshTarget} from './target.ts'
+
+export interface HopOptions extends HostKeyPolicy {
+  readonly env: Readonly<NodeJS.ProcessEnv>
+  readonly secrets?: Secrets | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Opens the stream to this machine through the one before it; absent = a connection of our own. */
+  readonly through?: (signal: AbortSignal) => Promise<Duplex>
+}
+
+/** An authenticated connection to one machine. */
+export interface Hop {
+  readonly client: Client
+  /** Fingerprint of the key that was accepted. */
+  readonly hostKey: string
+}
+
+const AUTH_MS = 30_000
+/** sshd drops connections at random while many are about to log in (MaxStartups). */
+const DROPPED_TRIES = 4
+
+/**
+ * Connects to one machine, checks its host key and logs in. The time limit is ConnectTimeout for the
+ * way up to the host key and half a minute for the rest; it stands still while a person is asked.
+ */
+export async function connectHop(target: SshTarget, options: HopOptions): Promise<Hop> {
+  const deadline = startDeadline(
+    target.connectTimeoutMs,
+    options.signal,
+    () =>
+      new OllamaxError('SSH_UNREACHABLE', `${at(target)} did not answer in time`, {
+        suggestions: ['is the machine on, the port right, and no firewall in between?'],
+        details: {reason: 'timeout'},
+      }),
+  )
+  try {
+    return await attempts(target, options, deadline)
+  } finally {
+    deadline.clear()
+  }
+}
+
+async function attempts(target: SshTarget, options: HopOptions, deadline: Deadline): Promise<Hop> {
+  const refusedTypes: string[] = []
+  let pinError: unknown
+  for (let dropped = 0; ; ) {
+    try {
+      return await attempt(target, options, {deadline, refusedTypes})
+    } catch (error) {
+      if (error instanceof PinMismatch) {
+        // A fingerprint does not tell its key's type, and a server has several keys: ask for the others.
+        pinError ??= error.cause
+        refusedTypes.push(error.keyType)
+        continue
+      }
+      if (pinError) throw pinError
+      if (!(error instanceof Dropped)) throw error
+      if (++dropped >= DROPPED_TRIES) throw error.cause
+      const pauseMs = 100 * 2 ** dropped * (0.5 + Math.random())
+      await abortable(deadline.signal, new Promise((resolve) => setTimeout(resolve, pauseMs)))
+    }
+  }
+}
+
+/** The server hung up before it said anything. */
+class Dropped extends Error {}
+/** The key shown is not the pinned one. */
+class PinMismatch extends Error {
+  readonly keyType: string
+  constructor(keyType: string, cause: unknown) {
+    super('not the pinned key', {cause})
+    this.keyType = keyType
+  }
+}
+
+interface Attempt {
+  readonly deadline: Deadline
+  readonly refusedTypes: readonly string[]
+}
+
+async function attempt(target: SshTarget, options: HopOptions, attempt: Attempt): Promise<Hop> {
+  const {deadline} = attempt
+  const record = await readHostRecord(target)
+  const algorithms = hostKeyAlgorithms(record).filter(
+    (name) => !attempt.refusedTypes.includes(name.startsWith('rsa-') ? 'ssh-rsa' : name),
+  )
+  if (algorithms.length === 0) throw new Error('no key type is left to ask for')
+  const stream = await openStream(target, options, deadline.signal)
+  const client = new ssh2.Client()
+  const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => {})
+  const story = {phase: 'banner' as Phase, hostKey: ''}
+  let auth: Deadline | undefined
+  try {
+    auth = startDeadline(AUTH_MS + target.connectTimeoutMs, options.signal, () => slowAuth(target))
+    const both: Deadline = {
+      signal: auth.signal,
+      paused: (work) => deadline.paused(() => auth?.paused(work) ?? work()),
+      clear: () => {},
+    }
+    const credentials = await prepareCredentials({
+      ...options,
+      target,
+      deadline: both,
+      fail: failure.reject,
+    })
+    const ready = handshake(client, {target, story, credentials})
+    client.connect({
+      sock: stream,
+      username: target.user,
+      authHandler: credentials.handler,
+      algorithms: {serverHostKey: algorithms as ServerHostKeyAlgorithm[]},
+      readyTimeout: 0,
+      keepaliveInterval: target.aliveIntervalMs,
+      keepaliveCountMax: target.aliveCountMax,
+      hostVerifier: (key: Buffer, verify: (ok: boolean) => void) => {
+        story.phase = 'host key'
+        story.hostKey = fingerprintOf(key)
+        both
+          .paused(() => judgeHostKey(record, key, options))
+          .then(
+            () => verify(true),
+            (error) => {
+              const mismatch =
+                options.pinned !== undefined && OllamaxError.is(error, 'HOST_KEY_CHANGED')
+              failure.reject(mismatch ? new PinMismatch(keyTypeOf(key), error) : error)
+              verify(false)
+            },
+          )
+      },
+    })
+    client.once('handshake', () => {
+      story.phase = 'login'
+      deadline.clear()
+    })
+    const early = abortable(deadline.signal, Promise.race([ready, failure.promise]))
+    await abortable(auth.signal, early)
+    return {client, hostKey: story.hostKey}
+  } catch (error) {
+    client.on('error', () => {})
+    client.destroy()
+    stream.destroy()
+    throw error
+  } finally {
+    auth?.clear()
+  }
+}
+
+type Phase = 'banner' | 'host key' | 'login'
+
+function handshake(
+  client: Client,
+  about: {target: SshTarget; story: {phase: Phase}; credentials: Credentials},
+): Promise<void> {
+  const {target, story, credentials} = about
+  return new Promise((resolve, reject) => {
+    let reason: (Error & {level?: string}) | undefined
+    const translate = () => {
+      if (story.phase === 'login') {
+        return reason === undefined || reason.level === 'client-socket'
+          ? lostInLogin(target, reason)
+          : credentials.denied(reason)
+      }
+      if (/before handshake/.test(reason?.message ?? 'before handshake')) {
+        return new Dropped('dropped', {cause: notSsh(target, reason)})
+      }
+      return badHandshake(target, reason)
+    }
+    client.once('ready', resolve)
+    client.on('error', (error: Error & {level?: string}) => {
+      // A key that could not sign; ssh2 goes on with the next one.
+      if (error.level === 'agent') return
+      reason ??= error
+      // Let a refusal of our own (the host key) be heard before ssh2's words for it.
+      setImmediate(() => reject(translate()))
+    })
+    client.once('close', () => setImmediate(() => reject(translate())))
+  })
+}
+
+async function openStream(
+  target: SshTarget,
+  options: HopOptions,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  if (options.through) return options.through(signal)
+  if (target.proxyCommand !== undefined) return runProxy(target.proxyCommand, options.env)
+  const socket = connectTcp({
+    host: target.host,
+    port: target.port,
+    noDelay: true,
+    keepAlive: true,
+    ...(target.addressFamily === 0 ? {} : {family: target.addressFamily}),
+    ...(target.bindAddress === undefined ? {} : {localAddress: target.bindAddress}),
+  })
+  try {
+    await abortable(
+      signal,
+      new Promise<void>((resolve, reject) => {
+        socket.once('connect', resolve)
+        socket.once('error', reject)
+      }),
+    )
+  } catch (error) {
+    socket.on('error', () => {})
+    socket.destroy()
+    throw signal.aborted ? error : connectError(target, error)
+  }
+  socket.removeAllListeners('error')
+  return socket
+}
+
+/** A ProxyCommand as a stream; its stderr is the user's, as with ssh. */
+function runProxy(command: string, env: Readonly<NodeJS.ProcessEnv>): Duplex {
+  const child = spawn('/bin/sh', ['-c', `exec ${command}`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env,
+  })
+  const stream = Duplex.from({readable: child.stdout, writable: child.stdin})
+  child.on('error', (error) => stream.destroy(error))
+  stream.on('close', () => child.kill())
+  return stream
+}
+
+const at = (target: SshTarget) =>
+  target.alias === target.host
+    ? `${target.host}:${target.port}`
+    : `${target.alias} (${target.host}:${target.port})`
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refused the connection: nothing listens on that port',
+  ETIMEDOUT: 'did not answer in time',
+  EHOSTUNREACH: 'cannot be reached: no route to it',
+  ENETUNREACH: 'cannot be reached: no network that leads there',
+  ECONNRESET: 'broke the connection off',
+}
+
+function connectError(target: SshTarget, error: unknown): OllamaxError {
+  // With several addresses Node throws them all at once; the first one stands for them.
+  const first = error instanceof AggregateError ? error.errors[0] : error
+  const code = String((first as NodeJS.ErrnoException).code)
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_NODATA') {
+    const later = code === 'EAI_AGAIN' ? ' (the name server does not answer)' : ''
+    return new OllamaxError('SSH_NO_HOST', `there is no host "${target.host}"${later}`, {
+      suggestions: ['look for a typing error in the name, or use the IP address'],
+      cause: error,
+    })
+  }
+  return new OllamaxError(
+    'SSH_UNREACHABLE',
+    `${at(target)} ${WORDS[code] ?? `cannot be reached: ${messageOf(first)}`}`,
+    {
+      suggestions: [
+        'is the machine on, the port right (user@host:port), and an SSH server running there?',
+      ],
+      cause: error,
+      details: {reason: code},
+    },
+  )
+}
+
+function notSsh(target: SshTarget, cause: unknown): OllamaxError {
+  return new OllamaxError(
+    'SSH_UNREACHABLE',
+    `${at(target)} took the connection and closed it without a word of SSH`,
+    {
+      suggestions: [
+        'is that the port of its SSH server?',
+        'if it is, the server is overloaded or bans this address for a while (MaxStartups, fail2ban)',
+      ],
+      cause,
+      details: {reason: 'no-banner'},
+    },
+  )
+}
+
+function badHandshake(target: SshTarget, cause: unknown): OllamaxError {
+  return new OllamaxError(
+    'SSH_UNREACHABLE',
+    `${at(target)} and we found no common way to speak SSH: ${messageOf(cause)}`,
+    {
+      suggestions: ['is that the port of its SSH server, and is that server not very old?'],
+      cause,
+      details: {reason: 'handshake'},
+    },
+  )
+}
+
+function lostInLogin(target: SshTarget, cause: unknown): OllamaxError {
+  return new OllamaxError('SSH_UNREACHABLE', `${at(target)} hung up during the login`, {
+    suggestions: ['its journal says why: journalctl -u ssh'],
+    cause,
+    details: {reason: 'login'},
+  })
+}
+
+function slowAuth(target: SshTarget): OllamaxError {
+  return new OllamaxError('SSH_UNREACHABLE', `${at(target)} did not finish the login in time`, {
+    suggestions: ['a slow directory service or DNS there may be the cause (UseDNS no)'],
+    details: {reason: 'timeout'},
+  })
+}
