@@ -46,6 +46,7 @@ export abstract class BaseCommand extends Command {
       ask: terminalAsk(this.signal, (question) =>
         this.#live ? this.#live.suspend(question) : question(),
       ),
+      note: (text) => this.note(text),
     })
     return this.#tools
   }

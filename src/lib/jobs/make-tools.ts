@@ -1,17 +1,24 @@
 import {askNobody} from '../cluster/ask.ts'
 import {pathsFor} from '../state/paths.ts'
 import {chosenCluster} from '../state/preferences.ts'
+import type {Dialer} from './dial-nodes.ts'
 import {localEndpoint} from './local-endpoint.ts'
 import type {Tools, ToolsOptions} from './tools.ts'
 
 /** The one place that builds real tools. Cheap: nothing is loaded or opened before it is asked for. */
 export function makeTools(options: ToolsOptions): Tools {
   const closers: Array<() => Promise<void> | void> = []
-  const later = (what: string) => (): never => {
-    throw new Error(`${what} is not wired yet`)
-  }
   const paths = pathsFor(options.env)
   const clusterName = () => chosenCluster(paths, options.cluster, options.env)
+  let dialing: Promise<Dialer> | undefined
+  const dialer = () => {
+    dialing ??= import('./dial-nodes.ts').then(({makeDialer}) => {
+      const made = makeDialer(options)
+      closers.push(() => made.close())
+      return made
+    })
+    return dialing
+  }
   return {
     env: options.env,
     signal: options.signal,
@@ -26,10 +33,12 @@ export function makeTools(options: ToolsOptions): Tools {
       const why = process.argv.slice(2, 4).join(' ')
       return editCluster({paths, name: clusterName()}, change, {signal: options.signal, why})
     },
-    dial: later('dial'),
+    async dial(node, choices) {
+      return (await dialer()).dial(node, choices)
+    },
     async endpoint(node) {
-      if (node.kind === 'ssh') return later('endpoint of an SSH node')()
-      return localEndpoint(node, {env: options.env, paths})
+      if (node.kind !== 'ssh') return localEndpoint(node, {env: options.env, paths})
+      return {kind: 'stream', open: async (signal) => (await dialer()).stream(node, signal)}
     },
     ask: options.ask ?? askNobody,
     onClose: (close) => void closers.push(close),

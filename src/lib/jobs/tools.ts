@@ -16,7 +16,10 @@ export interface Tools {
   /** The wanted state of the cluster that flags, environment or preferences name. */
   cluster(): Promise<Cluster>
   editCluster<T>(change: (edit: ClusterEdit) => T): Promise<T>
-  /** Opens an SSH connection (one per node and process; later calls share it). */
+  /**
+   * Opens an SSH connection: one per node and process, later calls share it, and `close()` below closes
+   * it. A lost or closed one is dialled anew.
+   */
   dial(node: SshNode, options?: DialChoices): Promise<Remote>
   /** How to reach a node's Ollama. For an SSH node: through the connection holder, or a dial of our own. */
   endpoint(node: NodeSpec): Promise<Endpoint>
@@ -30,6 +33,8 @@ export interface Tools {
 export interface DialChoices {
   /** `true`: take it; a `SHA256:...` fingerprint: take exactly that one; absent: ask. */
   readonly acceptHostKey?: boolean | string
+  /** What the user gave beforehand (on stdin, say); used only if the server wants it. */
+  readonly secrets?: {readonly password?: string; readonly passphrase?: string}
 }
 
 export interface ToolsOptions {
@@ -40,4 +45,6 @@ export interface ToolsOptions {
   readonly ask?: Ask
   /** False: `endpoint` of an SSH node neither uses nor starts the connection holder. Default true. */
   readonly reuse?: boolean | undefined
+  /** Takes remarks for the user; absent: nobody hears them. */
+  readonly note?: (text: string) => void
 }

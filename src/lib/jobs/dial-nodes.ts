@@ -1,0 +1,58 @@
+import type {Duplex} from 'node:stream'
+import type {Ask} from '../cluster/ask.ts'
+import type {SshNode} from '../cluster/node.ts'
+import {abortable} from '../ssh/deadline.ts'
+import {type Connection, dial} from '../ssh/dial.ts'
+import {resolveTarget} from '../ssh/target.ts'
+import type {DialChoices} from './tools.ts'
+
+/** Where Ollama listens on a node unless the cluster file says otherwise. */
+const OLLAMA_PORT = 11_434
+
+export interface DialerOptions {
+  readonly env: Readonly<NodeJS.ProcessEnv>
+  readonly signal: AbortSignal
+  readonly ask?: Ask | undefined
+  readonly note?: ((text: string) => void) | undefined
+}
+
+/** The SSH connections of this process, one per target; a lost one is dialled anew when next asked for. */
+export interface Dialer {
+  dial(node: SshNode, choices?: DialChoices): Promise<Connection>
+  /** A stream to the node's Ollama. An abort ends the wait, not a dial that others wait for too. */
+  stream(node: SshNode, signal: AbortSignal): Promise<Duplex>
+  close(): Promise<void>
+}
+
+export function makeDialer({env, signal, ask, note}: DialerOptions): Dialer {
+  const open = new Map<string, Promise<Connection>>()
+  const connect = async (node: SshNode, choices: DialChoices) => {
+    const target = await resolveTarget(node.ssh, {env, signal})
+    const {acceptHostKey: accept, secrets} = choices
+    return dial(target, {env, signal, ask, note, accept, secrets, pinned: node.hostKey})
+  }
+  const connected = async (node: SshNode, choices: DialChoices): Promise<Connection> => {
+    const pending = open.get(node.ssh)
+    const shared = await pending
+    if (open.get(node.ssh) !== pending) return connected(node, choices)
+    const fits = node.hostKey === undefined || node.hostKey === shared?.hostKey
+    if (shared && !shared.lost.aborted && fits) return shared
+    const connecting = connect(node, choices)
+    open.set(node.ssh, connecting)
+    // Whoever waits now shares the failure; whoever comes later tries again.
+    connecting.catch(() => open.get(node.ssh) === connecting && open.delete(node.ssh))
+    return connecting
+  }
+  return {
+    dial: (node, choices = {}) => connected(node, choices),
+    async stream(node, signal) {
+      const connection = await abortable(signal, connected(node, {}))
+      return connection.forward(node.ollama.port ?? OLLAMA_PORT, {signal})
+    },
+    async close() {
+      const all = [...open.values()]
+      open.clear()
+      await Promise.allSettled(all.map(async (connection) => (await connection).close()))
+    },
+  }
+}
