@@ -12,6 +12,8 @@ const pkg = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 /** Stays in node_modules: it brings optional native code, and only SSH commands load it. */
 const EXTERNAL = ['ssh2']
+/** Import ES modules that require() cannot load: Ink, and the engine's library (top-level await). */
+const REAL_IMPORT = /\/(cli\/ink|engine\/infer\/llama-library)\.ts$/
 /** Ink cannot be CommonJS (top-level await), so everything in this room is bundled as ESM. */
 const isEsm = (file) => file.includes('/src/lib/tui/')
 
@@ -96,8 +98,8 @@ while (queue.length > 0) {
         minifyWhitespace: true,
         minifySyntax: true,
         logLevel: 'warning',
-        // require() is faster than import() and profits from the compile cache; only Ink needs the real one.
-        supported: {'dynamic-import': esm || file.endsWith('/cli/ink.ts')},
+        // require() is faster than import() and profits from the compile cache; few need the real one.
+        supported: {'dynamic-import': esm || REAL_IMPORT.test(file)},
       })
     }),
   )

@@ -101,6 +101,7 @@ function lightConfig() {
     plugins: new Map(),
     commandIDs: [],
     commands: [],
+    findCommand: () => undefined,
     runHook: async () => ({successes: [], failures: []}),
     scopedEnvVar: (name: string) => process.env[key(name)],
     scopedEnvVarKey: key,

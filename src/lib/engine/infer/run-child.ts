@@ -1,14 +1,13 @@
 import {messageOf} from '../../errors.ts'
 import {generate} from './generate.ts'
-import {
-  type GrammarState,
-  type Jinja,
-  type Llama,
-  type LlamaLibrary,
-  type LlamaModel,
-  loadLibrary,
-  type Sequence,
-  type Token,
+import type {
+  GrammarState,
+  Jinja,
+  Llama,
+  LlamaLibrary,
+  LlamaModel,
+  Sequence,
+  Token,
 } from './llama-library.ts'
 import type {Event, Format, Order, Prompt} from './messages.ts'
 import {renderPrompt} from './render-prompt.ts'
@@ -73,6 +72,7 @@ function send(event: Event): Promise<void> {
 }
 
 async function load(order: Extract<Order, {kind: 'load'}>): Promise<Loaded> {
+  const {loadLibrary} = await import('./llama-library.ts')
   const {llama: library, jinja} = await loadLibrary(order.library)
   const llama = await library.getLlama({
     build: 'never',

@@ -87,9 +87,3 @@ function shortCount(count: number): string {
   if (count >= 1e6) return `${(count / 1e6).toFixed(2)}M`
   return `${(count / 1e3).toFixed(2)}K`
 }
-
-/** A model's name as Ollama compares it: without the default registry and with a tag. */
-export function fullName(name: string): string {
-  const short = name.replace(/^registry\.ollama\.ai\//, '').replace(/^library\//, '')
-  return short.slice(short.lastIndexOf('/') + 1).includes(':') ? short : `${short}:latest`
-}

@@ -1,6 +1,6 @@
 import type {ServerResponse} from 'node:http'
+import {sameModel, shortModelName} from '../../cluster/model-name.ts'
 import type {ChatMessage, Prompt, Stats} from '../infer/messages.ts'
-import {fullName} from '../model/model-card.ts'
 import {ChildGone} from './child.ts'
 import type {Served} from './describe.ts'
 import {sendJson, sendLine} from './exchange.ts'
@@ -71,7 +71,7 @@ export async function answerEmbed(context: AnswerContext, body: Body): Promise<v
   const started = performance.now()
   const request: EmbedRequest = parseEmbed(body)
   const {reply, runner, served, signal} = context
-  if (fullName(request.model) !== served.model.name)
+  if (!sameModel(request.model, served.model.name))
     throw new Refusal(404, `model "${request.model}" not found, try pulling it first`)
   if (!served.card.embedding)
     throw new Refusal(501, 'This model does not make embeddings; use an embedding model')
@@ -90,7 +90,7 @@ export async function answerEmbed(context: AnswerContext, body: Body): Promise<v
 }
 
 function checkText({served}: AnswerContext, request: TextRequest): void {
-  if (fullName(request.model) !== served.model.name)
+  if (!sameModel(request.model, served.model.name))
     throw new Refusal(404, `model '${request.model}' not found`)
   if (served.card.embedding)
     throw new Refusal(400, `"${request.model}" does not support chat|generate`)
@@ -99,7 +99,10 @@ function checkText({served}: AnswerContext, request: TextRequest): void {
 }
 
 function unsupported(model: string, what: string): Refusal {
-  return new Refusal(400, `registry.ollama.ai/library/${fullName(model)} does not support ${what}`)
+  return new Refusal(
+    400,
+    `registry.ollama.ai/library/${shortModelName(model)} does not support ${what}`,
+  )
 }
 
 function conversation(system: string | undefined, prompt: string): ChatMessage[] {

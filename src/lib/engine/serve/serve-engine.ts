@@ -1,7 +1,7 @@
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http'
 import type {AddressInfo} from 'node:net'
+import {sameModel, shortModelName} from '../../cluster/model-name.ts'
 import {messageOf, OllamaxError} from '../../errors.ts'
-import {fullName} from '../model/model-card.ts'
 import {type AnswerContext, answerChat, answerEmbed, answerGenerate} from './answer.ts'
 import {ps, type Served, show, tags} from './describe.ts'
 import {isLocalCaller, readBody, sendJson, sendText} from './exchange.ts'
@@ -108,8 +108,8 @@ async function post(
   const body = parseBody(await readBody(request, MAX_BODY))
   if (path === '/api/show') {
     const name = modelOf(body)
-    if (fullName(name) !== served.model.name)
-      throw new Refusal(404, `model '${fullName(name)}' not found`)
+    if (!sameModel(name, served.model.name))
+      throw new Refusal(404, `model '${shortModelName(name)}' not found`)
     return sendJson(reply, 200, show(served))
   }
   const context: AnswerContext = {served, runner, reply, signal: gone.signal}
