@@ -1,10 +1,19 @@
 import {isDeepStrictEqual} from 'node:util'
-import {type Document, isMap, isScalar, isSeq, Scalar, type YAMLMap, YAMLSeq} from 'yaml'
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  type ToStringOptions,
+  type YAMLMap,
+  YAMLSeq,
+} from 'yaml'
 import type {ClusterEdit} from '../cluster/cluster-edit.ts'
 import {nearest} from '../cluster/nearest.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import {OllamaxError} from '../errors.ts'
 import {type Compiled, compile, type Source} from './compile.ts'
+import {keepText} from './keep-text.ts'
 import {clusterFile, readCluster} from './load.ts'
 import {type LockOptions, withLock} from './lock.ts'
 import type {Paths} from './paths.ts'
@@ -42,7 +51,7 @@ export async function editCluster<T>(
     async () => {
       const text = readCluster(where.paths, where.name) ?? emptyCluster(where.name)
       const source = {name: where.name, text, file}
-      const edit = new DocumentEdit(compile(source))
+      const edit = new DocumentEdit(compile(source), text)
       const result = change(edit)
       options.signal?.throwIfAborted()
       const changed = edit.render(source)
@@ -62,11 +71,16 @@ export function clusterDirectory(paths: Pick<Paths, 'config'>): string {
 class DocumentEdit implements ClusterEdit {
   readonly #document: Document
   #cluster: Cluster
+  /** What the library would have printed before any change. */
+  readonly #before: string
+  readonly #style: ToStringOptions
   #touched = false
 
-  constructor(compiled: Compiled) {
+  constructor(compiled: Compiled, text: string) {
     this.#document = compiled.document
     this.#cluster = compiled.cluster
+    this.#style = styleOf(text)
+    this.#before = this.#text()
   }
 
   get cluster(): Cluster {
@@ -126,15 +140,17 @@ class DocumentEdit implements ClusterEdit {
     else this.#document.setIn(place, value)
     this.#touched = true
     const {name} = this.#cluster
-    this.#cluster = changed({name, text: this.#text(''), file: name}).cluster
+    this.#cluster = changed({name, text: this.#text(), file: name}).cluster
   }
 
-  /** The text to write: the one that was read if nothing was changed. */
+  /** The text to write: the one that was read if nothing was changed, and as near to it as can be. */
   render(source: Source): string {
     if (!this.#touched) return source.text
-    const text = this.#text(source.text)
-    const {cluster} = changed({...source, text})
-    if (isDeepStrictEqual(cluster, this.#cluster)) return text
+    const after = this.#text()
+    const kept = keepText(source.text, this.#before, after)
+    if (kept !== undefined && this.#means(kept) && comments(kept) >= comments(after)) return kept
+    changed({...source, text: after})
+    if (this.#means(after)) return after
     // For example an anchor in one node that another one refers to: better refused than changed twice.
     throw new OllamaxError(
       'CONFIG_INVALID',
@@ -148,12 +164,17 @@ class DocumentEdit implements ClusterEdit {
     )
   }
 
-  #text(like: string): string {
-    return this.#document.toString({
-      lineWidth: 0,
-      flowCollectionPadding: /[{[] +\S/.test(like),
-      indentSeq: !/^nodes:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\n)*-/m.test(like),
-    })
+  #means(text: string): boolean {
+    try {
+      const {cluster} = compile({name: this.#cluster.name, text, file: ''})
+      return isDeepStrictEqual(cluster, this.#cluster)
+    } catch {
+      return false
+    }
+  }
+
+  #text(): string {
+    return this.#document.toString(this.#style)
   }
 
   #now(nodes: readonly NodeSpec[]): void {
@@ -204,8 +225,20 @@ class DocumentEdit implements ClusterEdit {
 }
 
 type Entry = Readonly<Record<string, unknown>>
-const isEntry = (value: unknown): value is Entry =>
-  typeof value === 'object' && value !== null && !(value instanceof Scalar)
+const isEntry = (value: unknown): value is Entry => typeof value === 'object' && value !== null
+
+const comments = (text: string) => text.match(/#/g)?.length ?? 0
+
+/** How this file is written, as far as the library can write the same way. */
+function styleOf(text: string): ToStringOptions {
+  const indent = /^( +)[A-Za-z-]/m.exec(text)?.[1]?.length ?? 2
+  return {
+    lineWidth: 0,
+    indent: Math.min(Math.max(indent, 2), 8),
+    indentSeq: !/^nodes:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*-/m.test(text),
+    flowCollectionPadding: /[{[] +\S/.test(text),
+  }
+}
 
 /** The file would be invalid after the change: the change is at fault, so no line numbers. */
 function changed(source: Source): Compiled {
