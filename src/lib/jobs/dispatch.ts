@@ -35,6 +35,8 @@ export type DispatchNote =
     }
   | {readonly kind: 'asking'; readonly node: string; readonly ranked?: Ranked}
   | {readonly kind: 'failed'; readonly node: string; readonly message: string}
+  /** Nothing is being waited for: the terminal is needed for something else. */
+  | {readonly kind: 'idle'}
 
 /** The node to be asked now. */
 export interface Asked {

@@ -3,10 +3,17 @@ import {messageOf, OllamaxError} from '../errors.ts'
 import {pull} from '../ollama/client.ts'
 import type {Tools} from './tools.ts'
 
+/** Where the progress of a pull is shown. */
+export interface PullProgress {
+  readonly report: Reporter
+  stop(): Promise<void>
+}
+
 export interface PullOptions {
   /** True: without asking; false: not at all. Absent: the person at the terminal is asked. */
   readonly pull?: boolean | undefined
-  readonly report?: Reporter | undefined
+  /** Made when a pull begins, stopped when it is over. */
+  readonly progress?: (() => Promise<PullProgress>) | undefined
 }
 
 /**
@@ -36,15 +43,18 @@ export async function offerPull(
 async function pullTo(
   endpoint: Parameters<typeof pull>[0],
   {model, node}: {readonly model: string; readonly node: string},
-  {signal, report}: PullOptions & {readonly signal: AbortSignal},
+  {signal, progress}: PullOptions & {readonly signal: AbortSignal},
 ): Promise<void> {
   const startedMs = performance.now()
-  report?.({kind: 'start', subject: node, step: `pull ${model}`})
+  const shown = await progress?.()
+  const step = `pull ${model}`
+  shown?.report({kind: 'start', subject: node, step})
   try {
     for await (const {status, total, completed} of pull(endpoint, {model}, {signal})) {
       if (total === undefined) continue
-      report?.({kind: 'bytes', subject: node, step: status, done: completed ?? 0, total})
+      shown?.report({kind: 'bytes', subject: node, step: status, done: completed ?? 0, total})
     }
+    shown?.report({kind: 'done', subject: node, step, ms: performance.now() - startedMs})
   } catch (error) {
     signal.throwIfAborted()
     throw new OllamaxError('MODEL_NOT_FOUND', `${node} cannot pull ${model}: ${messageOf(error)}`, {
@@ -52,6 +62,7 @@ async function pullTo(
       suggestions: ['check the spelling at https://ollama.com/library', `ollamax doctor ${node}`],
       details: {model, node},
     })
+  } finally {
+    await shown?.stop()
   }
-  report?.({kind: 'done', subject: node, step: `pull ${model}`, ms: performance.now() - startedMs})
 }

@@ -48,6 +48,7 @@ export async function runModel(tools: RunTools, options: RunOptions): Promise<An
     return await answer(tools, {...options, signal: limit.signal})
   } catch (error) {
     if (!OllamaxError.is(error, 'MODEL_NOT_FOUND')) throw error
+    options.note?.({kind: 'idle'})
     const {offerPull} = await import('./offer-pull.ts')
     const node = await offerPull(tools, error, {...options, signal: limit.signal})
     if (node === undefined) throw error

@@ -1,0 +1,1 @@
+export async function chatHere(_a: unknown, _b: unknown): Promise<void> {}

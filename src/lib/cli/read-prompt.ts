@@ -1,0 +1,42 @@
+import {fstatSync, readFileSync} from 'node:fs'
+import {messageOf, OllamaxError} from '../errors.ts'
+
+/** The prompt from the words of the command line, standard input, or both (words first); '' if there is none. */
+export async function readPrompt(words: readonly string[], signal: AbortSignal): Promise<string> {
+  const given = words.join(' ')
+  const piped = await readStdin(signal)
+  if (!given) return piped
+  return piped ? `${given}\n${piped}` : given
+}
+
+/** All of standard input without its last newline; '' if it is a terminal, closed or a device. */
+export async function readStdin(signal: AbortSignal): Promise<string> {
+  if (process.stdin.isTTY) return ''
+  const stat = fstatSync(0, {throwIfNoEntry: false})
+  if (!stat || stat.isCharacterDevice()) return ''
+  const bytes = stat.isFile() ? readFileSync(0) : await drain(signal)
+  return bytes.toString().replace(/\r?\n$/, '')
+}
+
+async function drain(signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  const stop = () => process.stdin.destroy(signal.reason as Error)
+  signal.addEventListener('abort', stop, {once: true})
+  try {
+    for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** A file that a flag names; BAD_INPUT that names the flag if it cannot be read. */
+export function readFlagFile(flag: string, path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw new OllamaxError('BAD_INPUT', `--${flag} ${path} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
