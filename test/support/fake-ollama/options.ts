@@ -89,7 +89,7 @@ export interface FakeOptions extends Partial<Settings> {
   readonly tls?: {readonly key: string; readonly cert: string}
 }
 
-export const DEFAULTS: Settings = {
+const DEFAULTS: Settings = {
   version: '0.33.0',
   models: ['tiny'],
   pullable: [],

@@ -6,7 +6,7 @@ const WORDS =
   )
 
 /** A reproducible source of numbers in [0, 1). */
-export function randomFrom(text: string): () => number {
+function randomFrom(text: string): () => number {
   let state = Number.parseInt(sha256(text).slice(0, 8), 16)
   return () => {
     state = (state + 0x6d2b79f5) | 0

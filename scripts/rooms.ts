@@ -1,0 +1,43 @@
+// The rooms of src/lib and who may import whom: the one table, for the check (.dependency-cruiser.js), the
+// architecture test and docs/architecture.md alike. `errors.ts` may be imported by all and imports nothing.
+
+/** Room -> rooms that it may import besides itself. Imports go down only. */
+export const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  cluster: [],
+  balancer: ['cluster'],
+  ssh: ['cluster'],
+  ollama: ['cluster'],
+  state: ['cluster'],
+  engine: ['cluster'],
+  provision: ['cluster', 'ssh'],
+  holder: ['cluster', 'ssh', 'ollama', 'state'],
+  jobs: ['cluster', 'balancer', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
+  tui: ['cluster'],
+  cli: ['cluster', 'jobs', 'tui', 'state'],
+  commands: ['cluster', 'jobs', 'cli'],
+}
+
+/** Rooms that decide and do nothing else: no `node:` module, no timers. */
+export const PURE: readonly string[] = ['cluster', 'balancer']
+
+/** Package -> the rooms that own it; nobody else imports it. */
+export const OWNERS: Readonly<Record<string, readonly string[]>> = {
+  ssh2: ['ssh'],
+  'ssh-config': ['ssh'],
+  undici: ['ollama'],
+  yaml: ['state'],
+  conf: ['state'],
+  zod: ['state'],
+  ajv: ['jobs'],
+  ink: ['tui'],
+  react: ['tui'],
+  '@inquirer/prompts': ['cli'],
+  'cli-table3': ['cli'],
+  '@oclif/core': ['cli'],
+  'node-llama-cpp': ['engine'],
+}
+
+/** Where a room lies. */
+export function pathOf(room: string): string {
+  return room === 'commands' ? 'src/commands' : `src/lib/${room}`
+}
