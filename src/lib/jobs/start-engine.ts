@@ -5,7 +5,7 @@ import type {Reporter} from '../cluster/report.ts'
 import {type EngineRecord, engineLog, runningEngine} from '../engine/control/engine-record.ts'
 import {startProcess} from '../engine/control/start-process.ts'
 import {stopProcess} from '../engine/control/stop-process.ts'
-import {type EngineHome, engineHome} from '../engine/engine-home.ts'
+import {engineHome, readModelRecord, writeJson} from '../engine/engine-home.ts'
 import {chooseModel, type ModelWish} from '../engine/install/choose-model.ts'
 import {installLibrary} from '../engine/install/install-library.ts'
 import type {EngineModel} from '../engine/model/model-card.ts'
@@ -68,20 +68,20 @@ async function startNew(
   const home = engineHome(paths.data)
   const install = {home, env, report, signal}
   await installLibrary(install)
+  const before = await readModelRecord(home)
   const model = await chooseModel(install, wish)
   try {
     return await launch(tools, options, model)
   } catch (error) {
     // What does not work must not be the choice of the next start.
-    await forget(home)
+    if (before && before.path !== model.path) await writeJson(home.modelRecord, before)
+    else await rm(home.modelRecord, {force: true})
     const byItself = wish.gguf === undefined && wish.url === undefined && wish.name === undefined
     if (!byItself || wish.skipStore || !model.source.startsWith('Ollama store')) throw error
     report({kind: 'warn', subject: 'model', text: messageOf(error)})
     return startNew(tools, {...options, wish: {skipStore: true}})
   }
 }
-
-const forget = (home: EngineHome) => rm(home.modelRecord, {force: true})
 
 async function launch(
   tools: Pick<Tools, 'paths' | 'env' | 'signal'>,
