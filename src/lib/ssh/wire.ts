@@ -1,3 +1,4 @@
+import {setTimeout as pause} from 'node:timers/promises'
 import type {Client, ClientChannel} from 'ssh2'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {abortable} from './deadline.ts'
@@ -28,6 +29,7 @@ export interface Wire {
 /** What the counting needs of a channel: SFTP sessions and ssh2's channels both have it. */
 export interface Session {
   once(event: 'close', listener: () => void): unknown
+  end(): unknown
 }
 
 /** Wraps a connected client; `below` (the hops before it) is closed with it. */
@@ -75,62 +77,78 @@ export function wireOver(client: Client, label: string, below?: () => void): Wir
   }
 }
 
+const ALONE_TRIES = 5
+
 function countSessions(client: Client, lost: AbortSignal) {
-  let open = 0
-  let keeper: ClientChannel | undefined
+  /** Channels that are open or being opened. */
+  let busy = 0
+  let keeper: Promise<ClientChannel | undefined> | undefined
   const waiting: Array<() => void> = []
-  const attempt = <C extends Session>(opener: Opener<C>) =>
-    new Promise<C>((resolve, reject) => {
-      try {
-        opener(client, (error, channel) => (error ? reject(error) : resolve(channel)))
-      } catch (error) {
-        reject(error)
-      }
-    })
-  const counted = <C extends Session>(channel: C): C => {
-    open++
-    channel.once('close', () => {
-      open--
-      waiting.shift()?.()
-    })
-    return channel
+  const wakeOne = () => waiting.shift()?.()
+  const attempt = async <C extends Session>(opener: Opener<C>): Promise<C> => {
+    busy++
+    const freed = () => {
+      busy--
+      wakeOne()
+    }
+    try {
+      const channel = await new Promise<C>((resolve, reject) => {
+        opener(client, (error, opened) => (error ? reject(error) : resolve(opened)))
+      })
+      channel.once('close', freed)
+      return channel
+    } catch (error) {
+      freed()
+      throw error
+    }
   }
-  const freed = (signal: AbortSignal) => {
-    const turn = Promise.withResolvers<void>()
-    waiting.push(turn.resolve)
-    return abortable(signal, turn.promise).finally(() => {
-      const at = waiting.indexOf(turn.resolve)
-      if (at >= 0) waiting.splice(at, 1)
+  const turn = (signal: AbortSignal) => {
+    const mine = Promise.withResolvers<void>()
+    waiting.push(mine.resolve)
+    return abortable(signal, mine.promise).catch((error) => {
+      const at = waiting.indexOf(mine.resolve)
       // Woken and aborted at once: the turn is the next one's.
-      else if (signal.aborted) waiting.shift()?.()
+      if (at < 0) wakeOne()
+      else waiting.splice(at, 1)
+      throw error
     })
+  }
+  let dismissing: Promise<void> | undefined
+  const dismissKeeper = async () => {
+    const channel = await keeper
+    if (channel) {
+      const closed = new Promise((resolve) => channel.once('close', resolve))
+      // By the end of its input: a channel that is just closed counts until its command has ended.
+      channel.end()
+      await closed
+    }
+    keeper = undefined
   }
   return {
     async open<C extends Session>(opener: Opener<C>, caller: AbortSignal): Promise<C> {
       const signal = AbortSignal.any([caller, lost])
-      for (;;) {
+      for (let alone = 0; ; ) {
         signal.throwIfAborted()
         const work = attempt(opener)
-        // Nobody waits any more: a channel that comes after all must not stay open.
-        const orphan = () =>
-          void work.then(
-            (c) => (c as unknown as ClientChannel).close?.(),
-            () => {},
-          )
         try {
-          const channel = await abortable(signal, work)
-          return counted(channel)
+          return await abortable(signal, work)
         } catch (error) {
-          if (signal.aborted) orphan()
-          signal.throwIfAborted()
+          if (signal.aborted) {
+            // Nobody waits any more: a channel that comes after all must not stay open.
+            work.then(
+              (channel) => channel.end(),
+              () => {},
+            )
+            throw signal.reason
+          }
           if (!isOpenFailure(error)) throw error
           if (keeper) {
-            const closed = new Promise((resolve) => keeper?.once('close', resolve))
-            keeper.close()
-            keeper = undefined
-            await abortable(signal, closed)
-          } else if (open === 0) throw refused(error)
-          else await freed(signal)
+            dismissing ??= dismissKeeper()
+            await abortable(signal, dismissing)
+          } else if (busy > 0) await turn(signal)
+          // A command that was broken off may still count for a moment.
+          else if (++alone > ALONE_TRIES) throw refused(error)
+          else await abortable(signal, pause(25 * 2 ** alone))
         }
       }
     },
@@ -139,15 +157,20 @@ function countSessions(client: Client, lost: AbortSignal) {
      * stays open beside the forwarded streams. It gives way where sessions are scarce.
      */
     keepOne() {
-      client.exec('exec cat', (error, channel) => {
-        if (error) return
-        keeper = channel
-        channel.on('error', () => {})
-        channel.resume().stderr.resume()
-        channel.once('close', () => {
-          if (keeper === channel) keeper = undefined
-          waiting.shift()?.()
+      const opening = new Promise<ClientChannel | undefined>((resolve) => {
+        client.exec('exec cat', (error, channel) => {
+          resolve(error ? undefined : channel)
+          if (error) return
+          channel.on('error', () => {})
+          channel.resume().stderr.resume()
+          channel.once('close', () => {
+            keeper = undefined
+          })
         })
+      })
+      keeper = opening
+      void opening.then((channel) => {
+        if (!channel) keeper = undefined
       })
     },
   }

@@ -2,7 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {constants} from 'node:os'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
-import type {Client, ClientChannel} from 'ssh2'
+import type {ClientChannel} from 'ssh2'
 import {messageOf, OllamaxError} from '../../errors.ts'
 import {abortable, startDeadline} from '../deadline.ts'
 import {oneLine, quote} from '../quote.ts'
@@ -13,9 +13,16 @@ const TIMEOUT_MS = 60_000
 const MAX_BYTES = 8 * 1024 * 1024
 const CUT = '\n[cut here]\n'
 
-/** `$1` marks where the script's own output begins, `$2` is the script, the rest are its arguments. */
-const BOOT = 'echo "$1" >&2; echo "$1"; _ox=$(printf %b "$2"); shift 2; eval "$_ox"'
-const BOOT_PTY = 'echo "$1"; _ox=$(printf %b "$2"); shift 2; eval "$_ox"'
+const KILL_MS = 3000
+
+/**
+ * `$1` marks where the script's own output begins (and tells its process), `$2` is the script, the rest
+ * are its arguments.
+ */
+const BOOT = 'echo "$1 $$" >&2; echo "$1 $$"; _ox=$(printf %b "$2"); shift 2; eval "$_ox"'
+const BOOT_PTY = 'echo "$1 $$"; _ox=$(printf %b "$2"); shift 2; eval "$_ox"'
+/** sshd makes each command the leader of a process group, unless something in between forked. */
+const KILL = 'kill -TERM -"$1" 2>/dev/null || kill -TERM "$1"'
 
 /** The one line that any login shell can run to have `script` run by /bin/sh. */
 export function commandLine(
@@ -88,23 +95,23 @@ async function collect(wire: Wire, channel: ClientChannel, run: Run): Promise<Ex
     })
   })
   ended.catch(() => {})
-  const feeding = feed(wire.client, channel, {options, signal})
+  const feeding = feed(channel, options, signal)
   feeding.catch(() => {})
   try {
     const code = await abortable(signal, Promise.race([ended, feeding.then(() => ended)]))
     if (!out.started) throw noShell(wire, `${out.noise()} ${err.noise()}`.trim())
     return {code, stdout: out.text(), stderr: options.pty ? '' : err.text()}
   } catch (error) {
-    end(wire.client, channel)
+    await stop(wire, channel, out.pid)
     throw error
   }
 }
 
 /** Writes stdin and closes it. A command that does not want to read it is no error. */
 async function feed(
-  client: Client,
   channel: ClientChannel,
-  {options: {stdin, pty}, signal}: {options: ExecOptions; signal: AbortSignal},
+  {stdin, pty}: ExecOptions,
+  signal: AbortSignal,
 ): Promise<void> {
   if (pty) {
     // A terminal has no end of file but the character for it, once at the start of a line.
@@ -124,23 +131,39 @@ async function feed(
   await pipeline(stdin, channel, {signal: stop}).catch((error) => {
     // The source broke: what ran must not take the part for the whole.
     if (stop.aborted) return
-    end(client, channel)
     throw new OllamaxError('BAD_INPUT', `the input of a command broke off: ${messageOf(error)}`, {
       cause: error,
     })
   })
 }
 
-/** Asks sshd to end the command, then closes the channel whatever it answers. */
-function end(client: Client, channel: ClientChannel): void {
-  // Public `channel.signal()` does nothing once stdin is closed, which it is here.
-  const protocol = (client as {_protocol?: {signal?(id: number, name: string): void}})._protocol
-  const outgoing = channel.outgoing as {id: number; state: string}
-  if (outgoing.state === 'open' || outgoing.state === 'eof') {
-    protocol?.signal?.(outgoing.id, 'TERM')
-    channel.close()
-  }
+/**
+ * Closes the channel and ends the command behind it: sshd itself lets it run on, and refuses to pass
+ * signals for some accounts (root), so it is killed by another command.
+ */
+async function stop(wire: Wire, channel: ClientChannel, pid: string): Promise<void> {
+  channel.close()
   channel.resume().stderr.resume()
+  if (pid === '' || wire.lost.aborted) return
+  const line = commandLine(KILL, [pid], {marker: 'kill'})
+  const deadline = startDeadline(
+    KILL_MS,
+    wire.lost,
+    () => new OllamaxError('TIMEOUT', 'the kill command took too long'),
+  )
+  try {
+    const killer = await wire.session<ClientChannel>(
+      (client, done) => client.exec(line, done),
+      deadline.signal,
+    )
+    killer.resume().stderr.resume()
+    killer.end()
+    await abortable(deadline.signal, new Promise((resolve) => killer.once('close', resolve)))
+  } catch {
+    // Nothing more can be done from here, and what stopped the command is the error to show.
+  } finally {
+    deadline.clear()
+  }
 }
 
 function noShell(wire: Wire, said: string): OllamaxError {
@@ -156,9 +179,11 @@ function noShell(wire: Wire, said: string): OllamaxError {
   )
 }
 
-/** Collects one output stream from the marker on, and keeps what came before it apart. */
+/** Collects one output stream from the marker's line on, and keeps what came before it apart. */
 class Output {
   started = false
+  /** Process number of the script there; empty until it has started. */
+  pid = ''
   readonly #mark: Buffer
   readonly #limit: number
   readonly #tell: ((chunk: Buffer) => void) | undefined
@@ -167,7 +192,7 @@ class Output {
   #bytes = 0
 
   constructor(marker: string, limit: number, tell: ((chunk: Buffer) => void) | undefined) {
-    this.#mark = Buffer.from(`${marker}\n`)
+    this.#mark = Buffer.from(`${marker} `)
     this.#limit = limit
     this.#tell = tell
   }
@@ -179,13 +204,15 @@ class Output {
     }
     this.#before = Buffer.concat([this.#before, chunk])
     const at = this.#before.indexOf(this.#mark)
-    if (at < 0) {
+    const end = at < 0 ? -1 : this.#before.indexOf('\n', at)
+    if (end < 0) {
       // Start-up files may print without end; the marker itself may be cut in two.
       if (this.#before.length > 1024 * 1024) this.#before = this.#before.subarray(-64 * 1024)
       return
     }
     this.started = true
-    const rest = this.#before.subarray(at + this.#mark.length)
+    this.pid = this.#before.toString('latin1', at + this.#mark.length, end).trim()
+    const rest = this.#before.subarray(end + 1)
     this.#before = Buffer.alloc(0)
     if (rest.length > 0) this.#take(rest)
   }

@@ -7,6 +7,7 @@ import type {Wire} from '../wire.ts'
 import {exec} from './exec.ts'
 
 const STALL_MS = 30_000
+const DISCARD_MS = 3000
 const PART_BYTES = 32 * 1024
 /** Writes under way at once: SFTP answers each, and one at a time would cost a round trip per part. */
 const IN_FLIGHT = 64
@@ -98,13 +99,28 @@ async function overSftp(wire: Wire, sftp: SFTPWrapper, {source, upload}: Work): 
       await call((done) => sftp.rename(part, path, done))
     })
   } catch (error) {
-    if (handle) sftp.close(handle, () => {})
-    sftp.unlink(part, () => {})
+    await discard(wire, sftp, {handle, part})
     if (signal.aborted) throw signal.reason
     throw putError(wire.label, path, await reason(sftp, {error, path}))
   } finally {
     sftp.end()
   }
+}
+
+/** Removes what was written, unless the machine does not answer any more. */
+async function discard(
+  wire: Wire,
+  sftp: SFTPWrapper,
+  {handle, part}: {readonly handle: Buffer | undefined; readonly part: string},
+): Promise<void> {
+  if (wire.lost.aborted) return
+  const removed = new Promise<void>((resolve) => {
+    setTimeout(resolve, DISCARD_MS).unref()
+    wire.lost.addEventListener('abort', () => resolve(), {once: true})
+    if (handle) sftp.close(handle, () => {})
+    sftp.unlink(part, () => resolve())
+  })
+  await removed
 }
 
 /** Sends the source in parts, many under way at once; resolves with its size once all are taken. */
