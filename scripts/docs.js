@@ -96,7 +96,7 @@ function schemas() {
   for (const file of globSync('src/commands/**/*.ts', {cwd: root}).sort()) {
     const source = readFileSync(at(file), 'utf8')
     const type = /export (?:interface|type) (\w+Result)\b/.exec(source)?.[1]
-    if (!type) continue
+    if (!type || /static override hidden = true/.test(source)) continue
     const id = file.slice('src/commands/'.length, -'.ts'.length).replaceAll('/', '-')
     write(`docs/schemas/${id}.json`, [JSON.stringify(generator.createSchema(type), null, 2)])
   }
