@@ -1,4 +1,3 @@
-import {isatty} from 'node:tty'
 import {Args} from '@oclif/core'
 import {type AnswerResult, printAnswer, ReaderGone} from '../lib/cli/answer.ts'
 import {bodyOf, imagesOf} from '../lib/cli/answer-body.ts'
@@ -40,7 +39,7 @@ export default class Run extends BaseCommand {
   }
 
   async #withoutPrompt(model: string, flags: object): Promise<RunResult> {
-    if (isatty(0) && !this.jsonEnabled()) {
+    if (process.stdin.isTTY && !this.jsonEnabled()) {
       const {chatHere} = await import('../lib/cli/line-chat.ts')
       await chatHere(this.tools(flags), {model, flags, signal: this.signal})
       return this.exit(0)

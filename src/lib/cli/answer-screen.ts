@@ -1,4 +1,3 @@
-import {isatty} from 'node:tty'
 import type {RunOptions} from '../jobs/run-model.ts'
 
 type Piece = Parameters<RunOptions['show']>[0]
@@ -24,8 +23,7 @@ export interface Screen {
 }
 
 export async function answerScreen(options: ScreenOptions): Promise<Screen> {
-  const {stdout} = process
-  const terminal = isatty(2)
+  const {stdout, stderr} = process
   const gone = new AbortController()
   const wait = await waitLine(options)
   let atLineStart = true
@@ -43,14 +41,14 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
     })
   }
   const think = (text: string): boolean => {
-    if (!terminal) return false
-    if (!thinking) process.stderr.write(dim('Thinking...\n'))
+    if (!stderr.isTTY) return false
+    if (!thinking) stderr.write(dim('Thinking...\n'))
     thinking = true
-    process.stderr.write(dim(text))
+    stderr.write(dim(text))
     return true
   }
   const stopThinking = () => {
-    if (thinking) process.stderr.write(dim('\n...done thinking.\n\n'))
+    if (thinking) stderr.write(dim('\n...done thinking.\n\n'))
     thinking = false
   }
   return {
@@ -69,7 +67,7 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
       if (note.kind === 'failed') failure = `${note.node}: ${note.message}`
       if (note.kind === 'asking' && failure !== undefined) {
         wait?.clear()
-        process.stderr.write(`${failure}; asking ${note.node} instead\n`)
+        stderr.write(`${failure}; asking ${note.node} instead\n`)
         failure = undefined
       }
       if (note.kind === 'ranked' && options.explain) {
@@ -96,7 +94,8 @@ function explain(note: Note & {kind: 'ranked'}): void {
 const dim = (text: string) => (process.env.NO_COLOR ? text : `\u001b[2m${text}\u001b[22m`)
 
 async function waitLine({json}: ScreenOptions) {
-  if (json || !isatty(2) || process.env.TERM === 'dumb') return undefined
+  const {stderr, env} = process
+  if (json || !stderr.isTTY || env.TERM === 'dumb') return undefined
   const {startWaitLine} = await import('./wait-line.ts')
-  return startWaitLine(process.stderr)
+  return startWaitLine(stderr)
 }

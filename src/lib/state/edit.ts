@@ -4,7 +4,6 @@ import {
   isMap,
   isScalar,
   isSeq,
-  parse,
   type ToStringOptions,
   type YAMLMap,
   YAMLSeq,
@@ -15,15 +14,25 @@ import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import {OllamaxError} from '../errors.ts'
 import {type Compiled, compile, type Source} from './compile.ts'
 import {keepText} from './keep-text.ts'
-import {clusterDirectory, clusterFile, emptyCluster, readCluster} from './load.ts'
+import {clusterFile, readCluster} from './load.ts'
 import {type LockOptions, withLock} from './lock.ts'
 import type {Paths} from './paths.ts'
+import {API_VERSION} from './schema.ts'
 import {writeWhole} from './write-file.ts'
 
 export interface Where {
   readonly paths: Pick<Paths, 'config'>
   /** The cluster's name. */
   readonly name: string
+}
+
+/** The text of a cluster file without nodes. */
+export function emptyCluster(name: string): string {
+  return `# The ollamax cluster "${name}". Edit it by hand as you like: comments and order are kept.
+apiVersion: ${API_VERSION}
+kind: Cluster
+nodes: []
+`
 }
 
 /**
@@ -53,19 +62,9 @@ export async function editCluster<T>(
   )
 }
 
-/** The value at a path as `ClusterEdit.set` takes it, in plain YAML terms; undefined: it is not set. */
-export function settingAt(source: Source, path: readonly string[]): unknown {
-  const edit = new DocumentEdit(compile(source), source.text)
-  return edit.get(path)
-}
-
-/** What a word on the command line means as YAML: `4`, `true`, `{env: X}`; a text where it is none of that. */
-export function yamlValue(text: string): unknown {
-  try {
-    return parse(text, {maxAliasCount: 0}) ?? text
-  } catch {
-    return text
-  }
+/** Where all cluster files lie; one lock serves them all, so that renaming needs no second one. */
+export function clusterDirectory(paths: Pick<Paths, 'config'>): string {
+  return clusterFile(paths, 'x').slice(0, -'/x.yaml'.length)
 }
 
 /** Works on YAML's syntax tree, which holds the comments, and on the meaning side by side. */
@@ -133,25 +132,10 @@ class DocumentEdit implements ClusterEdit {
     this.#now(this.#cluster.nodes.filter((_, i) => i !== index))
   }
 
-  /** A node is named in a path, and counted in the file. */
-  #placeOf(path: readonly string[]): Array<string | number> {
-    const [first = '', node = '', ...rest] = path
-    return first === 'nodes' && path.length > 1
-      ? ['nodes', this.#indexOf(node), ...rest]
-      : [...path]
-  }
-
-  get(path: readonly string[]): unknown {
-    let at: unknown = this.#document.toJS({maxAliasCount: 100})
-    for (const step of this.#placeOf(path)) {
-      if (typeof at !== 'object' || at === null || !Object.hasOwn(at, step)) return undefined
-      at = (at as Record<PropertyKey, unknown>)[step]
-    }
-    return at
-  }
-
   set(path: readonly string[], value: unknown): void {
-    const place = this.#placeOf(path)
+    const [first = '', node = '', ...rest] = path
+    const place =
+      first === 'nodes' && path.length > 1 ? ['nodes', this.#indexOf(node), ...rest] : [...path]
     if (value === undefined) this.#document.deleteIn(place)
     else this.#document.setIn(place, value)
     this.#touched = true

@@ -1,0 +1,168 @@
+/**
+ * Looks at a host without changing it, in one round trip. `$1` port wanted, `$2` name of an archive
+ * that may be staged, `$3` URL to try, or empty. Prints `key=value` lines; a newline in a value is
+ * written as `\n` and a backslash as `\\`. POSIX sh and what every Linux, BusyBox or macOS has; what is
+ * missing leaves its line out, and the reader says `unknown`. Nothing in it may wait long: what could
+ * hang (a driver, a name service) runs under `limit`.
+ */
+export const FACTS_SCRIPT = String.raw`
+LC_ALL=C; export LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+exec </dev/null 2>/dev/null
+want_port=$1 staged=$2 url=$3
+nl='
+'
+put() {
+  case $2 in
+    *"$nl"*|*\\*) printf '%s=' "$1"; printf '%s' "$2" | sed -e 's/\\/\\\\/g' -e '$!s/$/\\n/' | tr -d '\n'; echo ;;
+    *) printf '%s=%s\n' "$1" "$2" ;;
+  esac
+}
+have() { command -v "$1" >/dev/null; }
+limit() { if have timeout; then timeout "$@"; else shift; "$@"; fi; }
+
+now=$(date +%s%N)
+case $now in *[!0-9]*|'') now=$(date +%s)000000000 ;; esac
+put clock "$now"
+put os "$(uname -s)"
+put kernel "$(uname -r)"
+put machine "$(uname -m)"
+put hostname "$(uname -n)"
+for f in /etc/os-release /usr/lib/os-release; do
+  [ -r "$f" ] || continue
+  put distribution "$(. "$f"; printf '%s\t%s\t%s' "$ID" "$VERSION_ID" "$PRETTY_NAME")"
+  break
+done
+[ "$(uname -s)" = Darwin ] && put distribution "$(printf 'macos\t%s\tmacOS %s' "$(sw_vers -productVersion)" "$(sw_vers -productVersion)")"
+if have getconf && libc=$(getconf GNU_LIBC_VERSION) && [ -n "$libc" ]; then put libc "$libc"
+else for f in /lib/ld-musl-*; do [ -e "$f" ] && put libc "musl $("$f" 2>&1 | sed -n 's/^Version //p')"; done
+fi
+
+put user "$(id -un)"
+uid=$(id -u)
+put uid "$uid"
+put home "$HOME"
+if [ "$uid" = 0 ]; then put sudo root
+elif ! have sudo; then put sudo absent
+elif said=$(sudo -n -v 2>&1) && said=$(sudo -n true 2>&1); then put sudo passwordless
+else case $said in
+    *'must have a tty'*) put sudo requiretty ;;
+    *'may not run'*|*'not in the sudoers'*|*'not allowed'*) put sudo denied ;;
+    *'password is required'*) put sudo password ;;
+    *) put sudo "? $said" ;;
+  esac
+fi
+
+if [ -d /run/systemd/system ]; then
+  put systemd "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p') $(systemctl is-system-running)"
+elif [ "$(uname -s)" = Darwin ]; then put init launchd
+else put init "$(ps -o comm= -p 1 || cat /proc/1/comm)"
+fi
+
+if [ -r /proc/meminfo ]; then put memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
+elif have sysctl; then put memory $(($(sysctl -n hw.memsize) / 1024))
+fi
+put cpus "$(getconf _NPROCESSORS_ONLN)"
+
+put gpus_seen 1
+if have nvidia-smi; then
+  put nvidia "$(limit 10 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader,nounits || echo failed)"
+fi
+for d in /sys/bus/pci/devices/*; do
+  [ -r "$d/class" ] || { put pci none; break; }
+  case $(cat "$d/class") in 0x03*) ;; *) continue ;; esac
+  case $(cat "$d/vendor") in
+    0x10de) put pci_nvidia "\${d##*/}" ;;
+    0x1002) put amd "$(cat "$d/product_name" || echo AMD GPU)$(printf '\t')$(cat "$d/mem_info_vram_total")$(printf '\t')$([ -d /sys/module/amdgpu ] && { cat /sys/module/amdgpu/version || uname -r; })" ;;
+  esac
+done
+[ "$(uname -s)$(uname -m)" = Darwinarm64 ] && put apple "$(sysctl -n machdep.cpu.brand_string)"
+
+tools=
+for t in curl wget tar gzip zstd sha256sum shasum openssl systemctl loginctl useradd adduser crontab docker ss setsid awk timeout; do
+  have $t && tools="$tools $t"
+done
+put tools "$tools"
+
+cgroup_unit() {
+  systemctl "$@" show ollama.service -p LoadState -p FragmentPath -p DropInPaths -p ActiveState -p UnitFileState -p MainPID -p User -p ExecStart -p Environment -p NeedDaemonReload
+}
+text() { [ -r "$2" ] && put "$1" "$(cat "$2")"; }
+installation() { # $1 prefix, $2 root of our trees, $3 directory of units
+  text "$1.unitText" "$3/ollama.service"
+  text "$1.dropInText" "$3/ollama.service.d/50-ollamax.conf"
+  text "$1.supervisorText" "$2/supervise.sh"
+  text "$1.manifest" "$2/.ollamax/manifest"
+  [ -e "$2/.ollamax/pending" ] && put "$1.pending" 1
+  [ -L "$2/current" ] && put "$1.current" "$(readlink "$2/current")"
+  for t in "$2"/*/.ollamax-sha256; do
+    [ -r "$t" ] || continue
+    d=\${t%/*}; put "$1.tree" "\${d##*/} $(cat "$t")"
+  done
+}
+mine=$HOME/.local/share/ollamax/ollama
+unit=
+have systemctl && [ -d /run/systemd/system ] && unit=$(cgroup_unit --system) && put system.unit "$unit"
+installation system /opt/ollama /etc/systemd/system
+installation own "$mine" "$HOME/.config/systemd/user"
+own_unit=
+if [ -d /run/systemd/system ]; then
+  XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$uid}; export XDG_RUNTIME_DIR
+  if limit 5 systemctl --user show-environment >/dev/null; then
+    put user_manager 1
+    own_unit=$(cgroup_unit --user) && put own.unit "$own_unit"
+  fi
+  if [ -d /var/lib/systemd ]; then
+    if [ -e "/var/lib/systemd/linger/$(id -un)" ]; then put linger 1; else put linger 0; fi
+  fi
+fi
+for p in /run/crond.pid /var/run/crond.pid /run/crond.reboot /run/cron.pid; do [ -e $p ] && have crontab && { put cron 1; break; }; done
+
+port=$(printf '%s\n%s\n' "$unit" "$own_unit" | sed -n 's/^Environment=.*OLLAMA_HOST=[^" ]*:\([0-9][0-9]*\).*/\1/p' | head -n 1)
+: "\${port:=\${want_port:-11434}}"
+[ -z "$want_port" ] || port=$want_port
+put port "$port"
+hex=$(printf '%04X' "$port")
+for f in /proc/net/tcp /proc/net/tcp6; do
+  sed -n "s/^ *[0-9]*: \([0-9A-F]*\):$hex [0-9A-F]*:0000 0A [^ ]* [^ ]* [^ ]* *\([0-9]*\) .*/\1 \2/p" $f | while read -r a u; do
+    n=$(sed -n "s/^\([^:]*\):[^:]*:$u:.*/\1/p" /etc/passwd | head -n 1)
+    put listener "$a \${n:-$u}"
+  done
+done
+
+bin=$(command -v ollama)
+[ -n "$bin" ] || for f in /usr/local/bin/ollama /usr/bin/ollama /opt/ollama/current/bin/ollama "$mine/current/bin/ollama"; do [ -x "$f" ] && { bin=$f; break; }; done
+if [ -n "$bin" ]; then
+  real=$(readlink -f "$bin" || echo "$bin")
+  put binary "$real"
+  put version "$(OLLAMA_HOST=127.0.0.1:1 limit 5 "$real" -v 2>&1)"
+  if have dpkg && dpkg -S "$real" >/dev/null || have rpm && rpm -qf "$real" >/dev/null || have pacman && pacman -Qo "$real" >/dev/null || have brew && case $real in *Cellar*) true ;; *) false ;; esac
+  then put packaged 1; fi
+fi
+have docker && put containers "$(limit 5 docker ps --format '{{.Image}} {{.Names}}' | sed -n 's/^[^ ]*ollama[^ ]* //p' | tr '\n' ' ')"
+ohome=$(sed -n 's/^ollama:.*:\([^:]*\):[^:]*$/\1/p' /etc/passwd)
+[ -n "$ohome" ] && put ollama_home "$ohome"
+
+models=$(printf '%s\n%s\n' "$unit" "$own_unit" | sed -n 's/^Environment=.*OLLAMA_MODELS=\([^" ]*\).*/\1/p' | head -n 1)
+[ -n "$models" ] && put models "$models"
+place() { # $1 name, $2 path: the file system of its nearest existing parent
+  p=$2
+  while [ ! -e "$p" ] && [ "$p" != / ] && [ -n "$p" ]; do p=\${p%/*}; [ -n "$p" ] || p=/; done
+  o=
+  [ -r /proc/self/mounts ] && o=$(awk -v p="$p/" '{m = $2 == "/" ? "/" : $2 "/"} index(p, m) == 1 && length(m) >= n {n = length(m); o = $4} END {print o}' /proc/self/mounts)
+  put place "$1 $(df -Pk "$p" | awk 'END {print $4}') \${o:-unknown}"
+}
+for p in /opt /usr/local/bin /etc/systemd/system /tmp /var/tmp; do place "$p" "$p"; done
+place home "$HOME"
+place models "\${models:-\${ohome:-/usr/share/ollama}}"
+place own_models "\${models:-$HOME/.ollama/models}"
+
+if [ -n "$staged" ]; then
+  f=$HOME/.cache/ollamax/$staged
+  [ -f "$f" ] && put staged "$(wc -c <"$f" | tr -d ' ')"
+fi
+if [ -n "$url" ] && have curl; then
+  if curl -fsSIL -o /dev/null --connect-timeout 3 -m 6 "$url"; then put reaches 1; else put reaches 0; fi
+fi
+put end 1
+`.replaceAll('\\${', '${')

@@ -1,0 +1,93 @@
+import {OllamaxError} from '../errors.ts'
+import type {ExecOptions, ExecResult, Remote} from '../ssh/remote.ts'
+import type {Sudo} from './facts.ts'
+
+/** How scripts that need root get it. */
+export type Root =
+  | {readonly kind: 'is-root'}
+  | {readonly kind: 'sudo'}
+  /** `tty`: sudo insists on a terminal. */
+  | {readonly kind: 'sudo-password'; readonly password: string; readonly tty: boolean}
+  | {readonly kind: 'sudo-tty'}
+
+/** `$1` is the script for root, the rest are its arguments. */
+const SUDO = `s=$1; shift; LC_ALL=C exec sudo -n -- /bin/sh -c "$s" sh "$@"`
+/** The password is read from standard input, so no process list shows it; -k: always read it. */
+const SUDO_PASSWORD = `s=$1; shift; LC_ALL=C exec sudo -k -S -p '' -- /bin/sh -c "$s" sh "$@"`
+/** A terminal would echo what we write, until sudo turns that off. */
+const SUDO_TTY_PASSWORD = `stty -echo; printf 'READY\\n'; ${SUDO_PASSWORD}`
+
+/** Runs a script as root. SUDO_DENIED if sudo refuses the account or its password. */
+export async function asRoot(
+  remote: Remote,
+  root: Root,
+  call: {readonly script: string; readonly options?: ExecOptions},
+): Promise<ExecResult> {
+  const options = call.options ?? {}
+  if (root.kind === 'is-root') return remote.exec(call.script, options)
+  const args = [call.script, ...(options.args ?? [])]
+  let result: ExecResult
+  if (root.kind === 'sudo-password') {
+    const stdin = `${root.password}\n`
+    result = root.tty
+      ? await remote.exec(SUDO_TTY_PASSWORD, {...options, args, stdin, pty: true})
+      : await remote.exec(SUDO_PASSWORD, {...options, args, stdin})
+    result = hide(result, root.password)
+  } else {
+    result = await remote.exec(SUDO, {...options, args, pty: root.kind === 'sudo-tty'})
+  }
+  if (result.code !== 0) refuse(remote, `${result.stderr}\n${result.stdout}`)
+  return result
+}
+
+/** A terminal may have echoed the password before sudo turned that off: it goes no further. */
+function hide(result: ExecResult, password: string): ExecResult {
+  const clean = (text: string) =>
+    (password === '' ? text : text.replaceAll(password, '')).replace(/^READY\r?\n/, '')
+  return {code: result.code, stdout: clean(result.stdout), stderr: clean(result.stderr)}
+}
+
+function refuse(remote: Remote, said: string): void {
+  const deny = (why: string, suggestions: readonly string[]) => {
+    throw new OllamaxError('SUDO_DENIED', `${remote.target}: ${why}`, {suggestions})
+  }
+  const userMode = 'Install below the account instead: add --user-mode'
+  if (/^sudo: \d+ incorrect password|^Sorry, try again|no password was provided/m.test(said))
+    deny('sudo refused the password', ['Give the password of the account that logs in there'])
+  if (/may not run|not in the sudoers|not allowed to (run|execute)/.test(said))
+    deny('the account may not use sudo', [userMode, 'Log in as an account that may use sudo'])
+  if (/must have a tty/.test(said)) deny('sudo wants a terminal (requiretty)', [userMode])
+  if (/^sudo: .*a password is required/m.test(said))
+    deny('sudo wants a password', [
+      'Give it by --sudo-password-stdin, by OLLAMAX_SUDO_PASSWORD, or at a terminal',
+      userMode,
+    ])
+  if (/^sudo: (?!unable to resolve)/m.test(said))
+    deny(`sudo failed: ${/^sudo: .*$/m.exec(said)?.[0].trim() ?? ''}`, [userMode])
+}
+
+/** Which way to root the account has; undefined where it has none. Asks `password` only if needed. */
+export async function rootFor(
+  sudo: Sudo,
+  password: () => Promise<string>,
+): Promise<Root | undefined> {
+  if (sudo === 'root') return {kind: 'is-root'}
+  if (sudo === 'passwordless') return {kind: 'sudo'}
+  if (sudo === 'password') return {kind: 'sudo-password', password: await password(), tty: false}
+  return undefined
+}
+
+/**
+ * Finds out what the first look could not: whether sudo lets the account in at all when it is given
+ * a terminal (requiretty). Returns the way to root; `password` is asked for only if that is wanted.
+ */
+export async function rootByTty(
+  remote: Remote,
+  password: () => Promise<string>,
+): Promise<Root | undefined> {
+  const said = await remote.exec('LC_ALL=C sudo -n -v && LC_ALL=C sudo -n true', {pty: true})
+  if (said.code === 0) return {kind: 'sudo-tty'}
+  if (/password is required/.test(said.stdout + said.stderr))
+    return {kind: 'sudo-password', password: await password(), tty: true}
+  return undefined
+}

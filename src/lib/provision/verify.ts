@@ -1,0 +1,182 @@
+import {setTimeout as wait} from 'node:timers/promises'
+import type {Reporter} from '../cluster/report.ts'
+import {messageOf, OllamaxError} from '../errors.ts'
+import type {Remote} from '../ssh/remote.ts'
+import type {Facts} from './facts.ts'
+import {layoutFor} from './layout.ts'
+import type {Plan} from './plan-value.ts'
+import {asRoot, type Root} from './privilege.ts'
+import {askVersion, getJson} from './probe.ts'
+import {isLoopback, readEnvironment} from './read-facts.ts'
+import {IN_FORCE, KILL_AND_WAIT, WHY_DOWN} from './scripts.ts'
+
+export interface VerifyOptions {
+  readonly plan: Plan
+  readonly facts: Facts
+  /** Version that was asked for; another one is a failure. */
+  readonly version?: string | undefined
+  readonly root?: Root | undefined
+  readonly subject: string
+  readonly report: Reporter
+  readonly signal: AbortSignal
+}
+
+/** What a host that was made a node does. */
+export interface Verified {
+  readonly version: string
+  /** True: it was killed and came back; absent: not tried. */
+  readonly survivesKill?: boolean
+  readonly survivesReboot: boolean | 'unknown'
+  /** One token of a model that is there; absent: it has none. */
+  readonly inference?: {
+    readonly model: string
+    /** Part of the model in GPU memory, 0 to 1. */
+    readonly gpuShare: number | 'unknown'
+  }
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Asks the node through the connection whether it works as it was wanted. VERIFY_FAILED if it does not
+ * answer, has another version, or does not come back after a kill (tried only where nobody used it yet).
+ */
+export async function verify(remote: Remote, options: VerifyOptions): Promise<Verified> {
+  const {plan, subject, report, signal} = options
+  report({kind: 'start', subject, step: 'verify'})
+  const startMs = Date.now()
+  let version = await answers(remote, options)
+  const warnings: string[] = []
+  const {survivesReboot, notes} = await inForce(remote, options)
+  warnings.push(...notes)
+  const killed = plan.fresh && plan.keeper === 'systemd'
+  if (killed) {
+    await kill(remote, options)
+    version = await answers(remote, options)
+  }
+  if (options.version !== undefined && version !== options.version)
+    throw new OllamaxError(
+      'VERIFY_FAILED',
+      `${subject}: Ollama ${version} answers there, and ${options.version} was wanted`,
+      {
+        suggestions: [
+          'Give an archive of the version that --ollama-version names, or leave that out',
+        ],
+      },
+    )
+  const inference = await tryOne(remote, options).catch((error: unknown) => {
+    if (signal.aborted) throw error
+    warnings.push(`a first token could not be had: ${messageOf(error)}`)
+    return undefined
+  })
+  const gpus = options.facts.gpus === 'unknown' ? [] : options.facts.gpus
+  if (inference?.gpuShare === 0 && gpus.length > 0)
+    warnings.push(
+      `it has a GPU (${gpus.map((gpu) => gpu.name).join(', ')}), and ${inference.model} was answered by the CPU`,
+    )
+  report({kind: 'done', subject, step: 'verify', ms: Date.now() - startMs})
+  return {
+    version,
+    ...(killed ? {survivesKill: true} : {}),
+    survivesReboot,
+    ...(inference ? {inference} : {}),
+    warnings,
+  }
+}
+
+/** Waits until Ollama answers; if it does not, says what the service manager knows. */
+async function answers(remote: Remote, options: VerifyOptions): Promise<string> {
+  const {plan, subject, signal} = options
+  const deadline = Date.now() + 30_000
+  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.5, 1000)) {
+    const version = await askVersion(remote, plan.port, signal)
+    if (version !== undefined) return version
+    if (Date.now() > deadline) break
+    await wait(pauseMs, undefined, {signal})
+  }
+  throw new OllamaxError(
+    'VERIFY_FAILED',
+    `${subject}: Ollama does not answer on port ${plan.port} there. ${await whyDown(remote, options)}`.trim(),
+    {suggestions: ['See more: ollamax doctor', 'Running the same command again is safe']},
+  )
+}
+
+async function whyDown(remote: Remote, options: VerifyOptions): Promise<string> {
+  if (options.plan.keeper !== 'systemd') return ''
+  const said = await run(remote, options, WHY_DOWN).catch(() => undefined)
+  return said?.stdout.trim() ? `The service says:\n${said.stdout.trim()}` : ''
+}
+
+async function kill(remote: Remote, options: VerifyOptions): Promise<void> {
+  const said = await run(remote, options, KILL_AND_WAIT)
+  if (said.code !== 0)
+    throw new OllamaxError(
+      'VERIFY_FAILED',
+      `${options.subject}: the service was killed and did not come back: ${said.stderr.trim()}`,
+      {suggestions: ['See why: ollamax doctor']},
+    )
+}
+
+async function inForce(
+  remote: Remote,
+  options: VerifyOptions,
+): Promise<{survivesReboot: boolean | 'unknown'; notes: string[]}> {
+  const {plan, facts} = options
+  if (plan.keeper === 'supervised') return {survivesReboot: facts.cron, notes: []}
+  if (plan.keeper !== 'systemd') return {survivesReboot: 'unknown', notes: []}
+  const scope = layoutFor(plan.install === 'user' ? 'user' : 'system', facts.home).scope
+  const said = await remote.exec(IN_FORCE, {args: [scope], signal: options.signal})
+  const line = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(said.stdout)?.[1] ?? ''
+  const host = readEnvironment(line('Environment')).OLLAMA_HOST ?? ''
+  const address = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
+  const notes: string[] = []
+  if (address !== '' && !isLoopback(address))
+    notes.push(
+      `Ollama listens on ${host}, which a file later than ours sets (${line('DropInPaths')}): whoever reaches the machine can use it`,
+    )
+  return {survivesReboot: line('UnitFileState') === 'enabled', notes}
+}
+
+function run(remote: Remote, options: VerifyOptions, script: string) {
+  const {plan, facts, root, signal} = options
+  const {scope} = layoutFor(plan.install === 'user' ? 'user' : 'system', facts.home)
+  const call = {script, options: {args: [scope], signal}}
+  return plan.install === 'system' && root
+    ? asRoot(remote, root, call)
+    : remote.exec(call.script, call.options)
+}
+
+interface Model {
+  readonly name: string
+  readonly size?: number
+  readonly size_vram?: number
+  readonly capabilities?: readonly string[]
+}
+
+/** One token of the smallest model that is there. */
+async function tryOne(remote: Remote, options: VerifyOptions): Promise<Verified['inference']> {
+  const ask = (path: string, timeoutMs: number, body?: unknown) =>
+    getJson(remote, {
+      port: options.plan.port,
+      path,
+      timeoutMs,
+      signal: options.signal,
+      ...(body === undefined ? {} : {body}),
+    })
+  const tags = (await ask('/api/tags', 10_000)) as {models?: Model[]}
+  const model = (tags.models ?? [])
+    .filter((it) => it.capabilities === undefined || it.capabilities.includes('completion'))
+    .sort((a, b) => (a.size ?? 0) - (b.size ?? 0))[0]
+  if (!model) return undefined
+  const {subject, report} = options
+  report({kind: 'note', subject, text: `asks ${model.name} for one token`})
+  await ask('/api/generate', 300_000, {
+    model: model.name,
+    prompt: 'Hi',
+    stream: false,
+    options: {num_predict: 1},
+  })
+  const ps = (await ask('/api/ps', 10_000)) as {models?: Model[]}
+  const loaded = ps.models?.find((it) => it.name === model.name)
+  const gpuShare = loaded?.size ? (loaded.size_vram ?? 0) / loaded.size : 'unknown'
+  return {model: model.name, gpuShare}
+}
