@@ -1,4 +1,4 @@
-import {Flags} from '@oclif/core'
+import {Args, Flags} from '@oclif/core'
 
 /** On every command that reads or changes a cluster. */
 export const clusterFlag = () =>
@@ -26,3 +26,21 @@ export const progressFlag = () =>
     summary: 'how progress is shown on stderr; auto: live on a terminal, plain lines otherwise',
     default: 'auto',
   })()
+
+/** On every command that works on a choice of nodes; several must all fit. */
+export const labelSelectorFlag = () =>
+  Flags.string({
+    char: 'l',
+    multiple: true,
+    multipleNonGreedy: true,
+    default: [],
+    summary: 'only nodes with this label: k=v, k!=v, k or !k',
+    helpValue: 'LABEL',
+  })
+
+/** Names or globs of nodes; with none given a command works on all of them. */
+export const nodesArg = (description = 'names or globs of nodes (default: all)') =>
+  Args.string({multiple: true, description})
+
+/** The name of one node. */
+export const nodeArg = () => Args.string({required: true, description: 'name of the node'})

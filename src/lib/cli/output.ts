@@ -38,3 +38,20 @@ export async function table(
 }
 
 const textOf = (cell: Cell) => oneLine(typeof cell === 'string' ? cell : cell.text)
+
+/**
+ * One thing as `name: value` lines, without a final newline; what has no value is left out. The same
+ * on a terminal and piped, but aligned only on a terminal: piped, name and value are parted by a tab.
+ */
+export function describeFields(
+  fields: readonly (readonly [name: string, value: string | undefined])[],
+  tty = process.stdout.isTTY === true,
+): string {
+  const given = fields.filter((field): field is readonly [string, string] => field[1] !== undefined)
+  const width = Math.max(0, ...given.map(([name]) => name.length))
+  return given
+    .map(([name, value]) =>
+      tty ? `${`${name}:`.padEnd(width + 3)}${oneLine(value)}` : `${name}\t${oneLine(value)}`,
+    )
+    .join('\n')
+}

@@ -1,0 +1,74 @@
+import {checkNodeName} from '../cluster/names.ts'
+import type {NodeSpec} from '../cluster/node.ts'
+import {
+  editLabels,
+  type LabelEdit,
+  oneNode,
+  type Selection,
+  selectNodes,
+} from '../cluster/select.ts'
+import {OllamaxError} from '../errors.ts'
+import type {Tools} from './tools.ts'
+
+/** Gives a node another name. BAD_INPUT, NODE_NOT_FOUND, NODE_EXISTS; nothing is changed on the node. */
+export async function renameNode(
+  tools: Pick<Tools, 'editCluster'>,
+  from: string,
+  to: string,
+): Promise<void> {
+  checkNodeName(to)
+  await tools.editCluster((edit) => {
+    const node = oneNode(edit.cluster.nodes, from)
+    if (from !== to) edit.replaceNode(from, {...node, name: to})
+  })
+}
+
+/** What a change did to one node. */
+export interface EditedNode {
+  readonly name: string
+  /** False: it was so already. */
+  readonly changed: boolean
+}
+
+/** Sets and removes labels of the selected nodes. NODE_NOT_FOUND, BAD_INPUT. */
+export async function labelNodes(
+  tools: Pick<Tools, 'editCluster'>,
+  selection: Selection,
+  edits: readonly LabelEdit[],
+): Promise<Array<EditedNode & {readonly labels: Readonly<Record<string, string>>}>> {
+  const nodes = await changeNodes(tools, selection, (node) => ({
+    ...node,
+    labels: editLabels(node.labels, edits),
+  }))
+  return nodes.map(({after, changed}) => ({name: after.name, changed, labels: after.labels}))
+}
+
+/** Marks nodes as drained (no new request goes there; what runs is finished) or takes the mark away. */
+export async function drainNodes(
+  tools: Pick<Tools, 'editCluster'>,
+  selection: Selection,
+  drained: boolean,
+): Promise<EditedNode[]> {
+  if (selection.names.length === 0 && selection.labels.length === 0)
+    throw new OllamaxError('BAD_INPUT', 'no node is named', {
+      suggestions: ['name nodes, choose them with --label, or say "*" for all of them'],
+    })
+  const nodes = await changeNodes(tools, selection, (node) => ({...node, drained}))
+  return nodes.map(({after, changed}) => ({name: after.name, changed}))
+}
+
+/** One edit for all of them: either every node is changed or none. */
+function changeNodes(
+  tools: Pick<Tools, 'editCluster'>,
+  selection: Selection,
+  change: (node: NodeSpec) => NodeSpec,
+): Promise<Array<{readonly after: NodeSpec; readonly changed: boolean}>> {
+  return tools.editCluster((edit) =>
+    selectNodes(edit.cluster.nodes, selection).map((before) => {
+      const after = change(before)
+      const changed = JSON.stringify(after) !== JSON.stringify(before)
+      if (changed) edit.replaceNode(before.name, after)
+      return {after, changed}
+    }),
+  )
+}
