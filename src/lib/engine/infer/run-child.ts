@@ -11,6 +11,7 @@ import type {
 } from './llama-library.ts'
 import type {Event, Format, Order, Prompt} from './messages.ts'
 import {renderPrompt} from './render-prompt.ts'
+import {translateSchema} from './translate-schema.ts'
 
 interface Loaded {
   readonly library: LlamaLibrary
@@ -144,7 +145,7 @@ async function grammarFor(loaded: Loaded, format: Format): Promise<GrammarState>
     const grammar =
       format === 'json'
         ? await library.LlamaGrammar.getFor(llama, 'json')
-        : await llama.createGrammarForJsonSchema(format)
+        : await llama.createGrammarForJsonSchema(translateSchema(format))
     return new library.LlamaGrammarEvaluationState({model, grammar})
   } catch (error) {
     throw new CallerError(`the JSON schema cannot be used: ${messageOf(error)}`)

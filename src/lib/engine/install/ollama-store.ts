@@ -12,9 +12,9 @@ const MAX_MANIFESTS = 2000
 /** Directories where an Ollama of this machine keeps its models, the likeliest first. */
 export function storeDirectories(env: Readonly<NodeJS.ProcessEnv>): string[] {
   const home = env.HOME || homedir()
-  const own = env.OLLAMA_MODELS ? [env.OLLAMA_MODELS] : []
-  const usual = [join(home, '.ollama', 'models'), '/usr/share/ollama/.ollama/models']
-  return [...new Set([...own, ...usual])]
+  // As Ollama has it: the variable replaces the usual places.
+  if (env.OLLAMA_MODELS) return [env.OLLAMA_MODELS]
+  return [join(home, '.ollama', 'models'), '/usr/share/ollama/.ollama/models']
 }
 
 /**

@@ -68,6 +68,7 @@ async function readHeader(cursor: Cursor, sizeBytes: number): Promise<GgufHeader
     metadata.set(key, await readValue(cursor, (await cursor.take(4)).readUInt32LE()))
   }
   let parameters = 0
+  let lastOffset = 0
   for (let i = 0; i < tensors; i++) {
     await cursor.string()
     const dimensions = (await cursor.take(4)).readUInt32LE()
@@ -75,8 +76,12 @@ async function readHeader(cursor: Cursor, sizeBytes: number): Promise<GgufHeader
     let elements = 1
     for (let d = 0; d < dimensions; d++) elements *= await cursor.count(Number.MAX_SAFE_INTEGER)
     parameters += elements
-    await cursor.take(12)
+    await cursor.take(4)
+    lastOffset = Math.max(lastOffset, await cursor.count(Number.MAX_SAFE_INTEGER))
   }
+  // Each tensor begins within the file; that the last one also ends there, the engine will see.
+  if (tensors > 0 && cursor.position + lastOffset >= sizeBytes)
+    throw notGguf(cursor.path, 'it is cut off within its weights')
   return {metadata, parameters, sizeBytes}
 }
 
@@ -140,6 +145,10 @@ class Cursor {
     this.#file = file
     this.path = path
     this.#size = size
+  }
+
+  get position(): number {
+    return this.#position
   }
 
   async take(length: number): Promise<Buffer> {

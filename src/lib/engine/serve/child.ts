@@ -36,6 +36,7 @@ const KEPT_STDERR = 4096
 export function startChild(entry: ChildEntry, log: (line: string) => void): Child {
   const child = fork(entry.file, entry.args, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: [],
     // A crash is expected of a bad model file; ggml would start a debugger for its backtrace.
     env: {...process.env, GGML_NO_BACKTRACE: '1', NODE_LLAMA_CPP_SKIP_DOWNLOAD: 'true'},
   })

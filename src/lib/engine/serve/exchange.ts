@@ -17,7 +17,12 @@ export function sendText(
   text: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  reply.writeHead(status, {'content-type': 'text/plain; charset=utf-8', ...headers})
+  const length = Buffer.byteLength(text)
+  reply.writeHead(status, {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': length,
+    ...headers,
+  })
   reply.end(text)
 }
 
