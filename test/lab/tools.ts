@@ -8,7 +8,7 @@ export interface ToolResult {
 }
 
 export interface ToolOptions {
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   readonly env?: Readonly<NodeJS.ProcessEnv>
   /** Default 60,000; then it is killed, which is a failure. */
   readonly timeoutMs?: number

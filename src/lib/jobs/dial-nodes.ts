@@ -24,7 +24,10 @@ export interface Dialer {
   close(): Promise<void>
 }
 
-export function makeDialer({env, signal, ask, note}: DialerOptions): Dialer {
+export function makeDialer(options: DialerOptions): Dialer {
+  const {env, ask, note} = options
+  const closing = new AbortController()
+  const signal = AbortSignal.any([options.signal, closing.signal])
   const open = new Map<string, Promise<Connection>>()
   const connect = async (node: SshNode, choices: DialChoices) => {
     const target = await resolveTarget(node.ssh, {env, signal})
@@ -50,6 +53,8 @@ export function makeDialer({env, signal, ask, note}: DialerOptions): Dialer {
       return connection.forward(node.ollama.port ?? OLLAMA_PORT, {signal})
     },
     async close() {
+      // A dial that still waits for a silent host would keep the process until its deadline.
+      closing.abort()
       const all = [...open.values()]
       open.clear()
       await Promise.allSettled(all.map(async (connection) => (await connection).close()))
