@@ -1,3 +1,4 @@
+import {isatty} from 'node:tty'
 import {Args} from '@oclif/core'
 import {type AnswerResult, printAnswer, ReaderGone} from '../lib/cli/answer.ts'
 import {bodyOf, imagesOf} from '../lib/cli/answer-body.ts'
@@ -39,7 +40,7 @@ export default class Run extends BaseCommand {
   }
 
   async #withoutPrompt(model: string, flags: object): Promise<RunResult> {
-    if (process.stdin.isTTY && !this.jsonEnabled()) {
+    if (isatty(0) && !this.jsonEnabled()) {
       const {chatHere} = await import('../lib/cli/line-chat.ts')
       await chatHere(this.tools(flags), {model, flags, signal: this.signal})
       return this.exit(0)

@@ -11,6 +11,10 @@ export interface BalanceRequest {
   readonly maxAnswerTokens?: number
   /** Context asked for; absent: as the node has it. */
   readonly numCtx?: number
+  /** What the model must be able to do, as `/api/tags` calls it: `embedding`, `vision`... */
+  readonly needs?: string
+  /** The beginning of the prompt that a node has evaluated before, as in a conversation. */
+  readonly cached?: {readonly node: string; readonly promptTokens: number}
 }
 
 /** One node, with all that is known about it now. */
@@ -53,7 +57,7 @@ export interface Candidate {
 /** A node that cannot take the request, and why. */
 export interface Excluded {
   readonly node: string
-  readonly reason: 'drained' | 'down' | 'silent' | 'no-model'
+  readonly reason: 'drained' | 'down' | 'silent' | 'no-model' | 'unable'
   readonly text: string
 }
 
@@ -81,6 +85,10 @@ function consider(request: BalanceRequest, node: NodeView, rates: Rates): Candid
     return {node: name, reason: 'down', text: `${reading.code}: ${reading.message}`}
   const tag = reading.models.find((model) => sameModel(model.name, request.model))
   if (!tag) return {node: name, reason: 'no-model', text: 'does not have the model'}
+  const {needs} = request
+  // Old versions of Ollama do not tell; they are asked.
+  if (needs && tag.capabilities && !tag.capabilities.includes(needs))
+    return {node: name, reason: 'unable', text: `${tag.name} there does not do ${needs}`}
   const loaded = reading.loaded.find((model) => isOf(model, tag))
   const key = modelKey(request.model)
   return {

@@ -18,16 +18,19 @@ export interface RankOptions {
 
 /** Numbers to be compared from left to right, the smaller one first. */
 type Key = readonly number[]
-type Policy = (ranked: Ranked, best: number) => Key
+type Policy = (
+  ranked: Ranked,
+  to: {readonly best: number; readonly cachedOn: string | undefined},
+) => Key
 
 /** Estimates closer than this are the same: the one with less to do, or longer unused, goes first. */
 const ALIKE_FACTOR = 1.25
 const ALIKE_MS = 20
 
 const POLICIES = {
-  'expected-time': ({candidate, terms}, best) =>
+  'expected-time': ({candidate, terms}, {best, cachedOn}) =>
     terms.totalMs <= best * ALIKE_FACTOR + ALIKE_MS
-      ? [0, candidate.inFlight, candidate.lastUsedMs]
+      ? [0, candidate.inFlight, candidate.node === cachedOn ? 0 : 1, candidate.lastUsedMs]
       : [1, terms.totalMs],
   'round-robin': ({candidate}) => [candidate.lastUsedMs],
   'least-loaded': ({candidate}) => [candidate.inFlight, candidate.lastUsedMs],
@@ -64,8 +67,9 @@ export function rank(
   }))
   const best = Math.min(...ranked.map(({terms}) => terms.totalMs))
   const keyOf: Policy = POLICIES[policy]
+  const to = {best, cachedOn: request.cached?.node}
   return ranked
-    .map((one) => ({one, key: [...keyOf(one, best), random()]}))
+    .map((one) => ({one, key: [...keyOf(one, to), random()]}))
     .sort((a, b) => compare(a.key, b.key))
     .map(({one}) => one)
 }

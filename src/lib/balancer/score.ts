@@ -47,7 +47,7 @@ export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: numb
       : take('load', to.own?.loadMs ?? loadByRate(to), to.others.loadMs ?? prior.loadMs)
   const promptTps = take('prompt', to.own?.promptTps, to.others.promptTps ?? prior.promptTps)
   const answerTps = take('answer', to.own?.answerTps, to.others.answerTps ?? prior.answerTps)
-  const promptMs = (request.promptTokens / promptTps) * 1000
+  const promptMs = (freshTokens(request, to) / promptTps) * 1000
   const answerMs = (tokens / answerTps) * 1000
   // Ollama's default is one request at a time per model; those before ours are taken to be like it.
   const eachMs = to.own?.serviceMs ?? to.others.serviceMs ?? promptMs + answerMs
@@ -56,6 +56,12 @@ export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: numb
   const riskMs = riskOf(to, nowMs)
   const totalMs = waitMs + loadMs + promptMs + answerMs + networkMs + riskMs
   return {waitMs, loadMs, promptMs, answerMs, networkMs, riskMs, totalMs, guessed}
+}
+
+/** Prompt tokens that the node has not evaluated before; a model that was unloaded has forgotten them. */
+function freshTokens({promptTokens, cached}: BalanceRequest, to: Candidate): number {
+  if (cached?.node !== to.node || to.residency !== 'loaded') return promptTokens
+  return Math.max(0, promptTokens - cached.promptTokens)
 }
 
 function answerTokens(request: BalanceRequest, to: Candidate): number {

@@ -13,10 +13,11 @@ export type Failure =
 
 /**
  * What to do about a failure as long as nothing of the answer was shown: `caller`: any node would say
- * the same, so nobody else is asked. `missing`: the node does not have the model. `busy`: it has enough
- * to do. `broken`: it is not well, and is remembered for it.
+ * the same, so nobody else is asked. `missing`: the node does not have the model. `unable`: its Ollama
+ * cannot do this with the model. `busy`: it has enough to do. `broken`: it is not well, and is remembered
+ * for it.
  */
-export type Verdict = 'caller' | 'missing' | 'busy' | 'broken'
+export type Verdict = 'caller' | 'missing' | 'unable' | 'busy' | 'broken'
 
 /** Ollama answers some mistakes of the caller with 500; these are their words. */
 const CALLERS_500 = /^option "|invalid format|template:/
@@ -38,8 +39,8 @@ export function judge(failure: Failure): Verdict {
 function judgeStatus(status: number, words: string): Verdict {
   if (status === 404) return /model.*not found/s.test(words) ? 'missing' : 'broken'
   if (status === 429 || status === 503) return 'busy'
-  // The runner of this model cannot do it there; another version of Ollama may.
-  if (status === 501) return 'missing'
+  // Embeddings of a chat model: another version of Ollama may make them.
+  if (status === 501) return 'unable'
   if (status >= 500) return CALLERS_500.test(words) ? 'caller' : 'broken'
   return NODES_4XX.has(status) ? 'broken' : 'caller'
 }

@@ -1,3 +1,4 @@
+import {isatty} from 'node:tty'
 import type {RunOptions} from '../jobs/run-model.ts'
 
 type Piece = Parameters<RunOptions['show']>[0]
@@ -23,7 +24,8 @@ export interface Screen {
 }
 
 export async function answerScreen(options: ScreenOptions): Promise<Screen> {
-  const {stdout, stderr} = process
+  const {stdout} = process
+  const terminal = isatty(2)
   const gone = new AbortController()
   const wait = await waitLine(options)
   let atLineStart = true
@@ -41,14 +43,14 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
     })
   }
   const think = (text: string): boolean => {
-    if (!stderr.isTTY) return false
-    if (!thinking) stderr.write(dim('Thinking...\n'))
+    if (!terminal) return false
+    if (!thinking) process.stderr.write(dim('Thinking...\n'))
     thinking = true
-    stderr.write(dim(text))
+    process.stderr.write(dim(text))
     return true
   }
   const stopThinking = () => {
-    if (thinking) stderr.write(dim('\n...done thinking.\n\n'))
+    if (thinking) process.stderr.write(dim('\n...done thinking.\n\n'))
     thinking = false
   }
   return {
@@ -67,7 +69,7 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
       if (note.kind === 'failed') failure = `${note.node}: ${note.message}`
       if (note.kind === 'asking' && failure !== undefined) {
         wait?.clear()
-        stderr.write(`${failure}; asking ${note.node} instead\n`)
+        process.stderr.write(`${failure}; asking ${note.node} instead\n`)
         failure = undefined
       }
       if (note.kind === 'ranked' && options.explain) {
@@ -94,8 +96,7 @@ function explain(note: Note & {kind: 'ranked'}): void {
 const dim = (text: string) => (process.env.NO_COLOR ? text : `\u001b[2m${text}\u001b[22m`)
 
 async function waitLine({json}: ScreenOptions) {
-  const {stderr, env} = process
-  if (json || !stderr.isTTY || env.TERM === 'dumb') return undefined
+  if (json || !isatty(2) || process.env.TERM === 'dumb') return undefined
   const {startWaitLine} = await import('./wait-line.ts')
-  return startWaitLine(stderr)
+  return startWaitLine(process.stderr)
 }

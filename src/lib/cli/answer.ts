@@ -1,9 +1,10 @@
 import {parseDuration} from '../cluster/size.ts'
 import {OllamaxError} from '../errors.ts'
+import {withDeadline} from '../jobs/deadline.ts'
 import {type Answer, type RunOptions, runModel} from '../jobs/run-model.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {RouteFlags} from './answer-flags.ts'
-import {answerScreen, type ScreenOptions} from './answer-screen.ts'
+import {answerScreen} from './answer-screen.ts'
 
 /** What a command that asks for an answer returns and prints with --json. */
 export interface AnswerResult {
@@ -55,11 +56,12 @@ export async function printAnswer(
   {flags, signal, json, chunks = false}: AnswerOptions,
 ): Promise<AnswerResult> {
   const screen = await answerScreen({json, chunks, explain: flags.explain ?? false})
+  const limit = withDeadline([signal, screen.gone])
   try {
     const answer = await runModel(tools, {
       body,
       ...routeOf(flags),
-      signal: anyOf(signal, screen.gone),
+      signal: limit.signal,
       show: screen.show,
       note: screen.note,
       progress: () => pullProgress(json),
@@ -75,6 +77,7 @@ export async function printAnswer(
     throw error
   } finally {
     screen.end()
+    limit.end()
   }
 }
 
@@ -114,14 +117,4 @@ function resultOf({thinking, stats, ...answer}: Answer): AnswerResult {
     durations,
     attempts: answer.attempts,
   }
-}
-
-/** As AbortSignal.any, which is dearer to set up. */
-function anyOf(...signals: readonly AbortSignal[]): AbortSignal {
-  const any = new AbortController()
-  for (const signal of signals) {
-    if (signal.aborted) any.abort(signal.reason)
-    signal.addEventListener('abort', () => any.abort(signal.reason), {once: true})
-  }
-  return any.signal
 }

@@ -1,3 +1,4 @@
+import {isatty} from 'node:tty'
 import type {Ask} from '../cluster/ask.ts'
 import {askNobody} from '../cluster/ask.ts'
 import {OllamaxError} from '../errors.ts'
@@ -13,7 +14,8 @@ export function terminalAsk(
   signal: AbortSignal,
   around: <T>(question: () => Promise<T>) => Promise<T> = (question) => question(),
 ): Ask {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return askNobody
+  // Not process.stdin.isTTY: that opens the stream, which every command would pay for.
+  if (!isatty(0) || !isatty(2)) return askNobody
   let last: Promise<unknown> = Promise.resolve()
   const one = <T>(question: (library: typeof prompts) => Promise<T>): Promise<T> => {
     const mine = last.then(() => around(() => put(question)))

@@ -1,4 +1,5 @@
 import {fstatSync, readFileSync} from 'node:fs'
+import {isatty} from 'node:tty'
 import {messageOf, OllamaxError} from '../errors.ts'
 
 /** The prompt from the words of the command line, standard input, or both (words first); '' if there is none. */
@@ -11,7 +12,7 @@ export async function readPrompt(words: readonly string[], signal: AbortSignal):
 
 /** All of standard input without its last newline; '' if it is a terminal, closed or a device. */
 export async function readStdin(signal: AbortSignal): Promise<string> {
-  if (process.stdin.isTTY) return ''
+  if (isatty(0)) return ''
   const stat = fstatSync(0, {throwIfNoEntry: false})
   if (!stat || stat.isCharacterDevice()) return ''
   const bytes = stat.isFile() ? readFileSync(0) : await drain(signal)

@@ -1,5 +1,5 @@
 import type {Excluded} from '../balancer/candidates.ts'
-import {modelKey, shortModelName} from '../cluster/model-name.ts'
+import {modelKey, sameModel, shortModelName} from '../cluster/model-name.ts'
 import {nearest} from '../cluster/nearest.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
@@ -30,6 +30,10 @@ export async function explainFailure(
   if (at.nodes.length === 0) return noNodes(at.cluster)
   const refused = failed.find((one) => one.verdict === 'caller')
   if (refused) return refusal(refused)
+  const unable =
+    failed.every((one) => one.verdict === 'unable') &&
+    (failed.length > 0 || excluded.some((one) => one.reason === 'unable'))
+  if (unable) return cannot(at)
   const missing =
     failed.every((one) => one.verdict === 'missing') &&
     (failed.length > 0 || excluded.some((one) => one.reason === 'no-model'))
@@ -73,6 +77,16 @@ function refusal({node, error}: Failed): OllamaxError {
   })
 }
 
+function cannot({order, failed, excluded}: Situation): OllamaxError {
+  const words =
+    failed.at(-1)?.error.message ?? excluded.find((one) => one.reason === 'unable')?.text
+  const {model} = order.request
+  return new OllamaxError('REQUEST_REFUSED', `no node can do this with ${model}: ${words}`, {
+    suggestions: ['choose another model', 'ollamax node list'],
+    details: {model},
+  })
+}
+
 /** Unreachable stays unreachable, with the node's name; the rest is a node that did not manage. */
 function single({node, error, verdict}: Failed): OllamaxError {
   const code =
@@ -105,7 +119,8 @@ function notFound(at: Situation, readings: ReadonlyMap<string, Reading>): Ollama
   const {model} = at.order.request
   const up = [...readings.values()].filter((reading) => reading.kind === 'up')
   const known = new Set(up.flatMap((reading) => reading.models.map((tag) => tag.name)))
-  const near = nearestModel(model, known)
+  const others = new Set([...known].filter((name) => !sameModel(name, model)))
+  const near = nearestModel(model, others)
   const takers = up.toSorted(byAptitude).map((reading) => reading.node)
   const silent = at.excluded
     .filter(({reason}) => reason !== 'no-model')
@@ -114,14 +129,14 @@ function notFound(at: Situation, readings: ReadonlyMap<string, Reading>): Ollama
   return new OllamaxError('MODEL_NOT_FOUND', `${where} the model "${model}"${silent.join('')}`, {
     suggestions: [
       ...(near ? [`did you mean ${near}?`] : []),
-      ...(takers.length > 0 ? [`--pull fetches it to ${takers[0]}${others(takers)}`] : []),
+      ...(takers.length > 0 ? [`--pull fetches it to ${takers[0]}${orTo(takers)}`] : []),
       ...(known.size > 0 ? [`there are: ${[...known].sort().slice(0, 12).join(', ')}`] : []),
     ],
     details: {model, takers, ...(near ? {near} : {})},
   })
 }
 
-function others([, ...rest]: readonly string[]): string {
+function orTo([, ...rest]: readonly string[]): string {
   return rest.length > 0 ? ` (--node NAME for another: ${rest.join(', ')})` : ''
 }
 

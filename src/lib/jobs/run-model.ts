@@ -1,6 +1,7 @@
 import {OllamaxError} from '../errors.ts'
 import {chat, generate} from '../ollama/client.ts'
 import type {AnswerChunk, AnswerStats, ChatRequest, GenerateRequest} from '../ollama/wire.ts'
+import {withDeadline} from './deadline.ts'
 import {type Asked, type Attempt, type DispatchNote, dispatch, type Order} from './dispatch.ts'
 import type {PullOptions} from './offer-pull.ts'
 import type {Tools} from './tools.ts'
@@ -13,6 +14,8 @@ export interface RunOptions extends PullOptions {
   readonly body: GenerateRequest | ChatRequest
   readonly node?: string | undefined
   readonly policy?: string | undefined
+  /** Where the beginning of the prompt was evaluated before. */
+  readonly cached?: Order<unknown>['request']['cached']
   /** For the whole of it. */
   readonly timeoutMs?: number | undefined
   readonly signal: AbortSignal
@@ -43,7 +46,7 @@ export interface Answer {
  * is pulled and then run if the options or the person at the terminal want it.
  */
 export async function runModel(tools: RunTools, options: RunOptions): Promise<Answer> {
-  const limit = limited(options)
+  const limit = withDeadline([options.signal], options.timeoutMs)
   try {
     return await answer(tools, {...options, signal: limit.signal})
   } catch (error) {
@@ -79,7 +82,7 @@ async function answer(tools: RunTools, options: RunOptions): Promise<Answer> {
     return {value: {...told, last}, sample: last?.stats ?? {}}
   }
   const order: Order<typeof told & {last: AnswerChunk | undefined}> = {
-    request: requestOf(body),
+    request: {...requestOf(body), ...(options.cached ? {cached: options.cached} : {})},
     node: options.node,
     policy: options.policy,
     signal: options.signal,
@@ -118,25 +121,5 @@ function requestOf(body: GenerateRequest | ChatRequest): Order<unknown>['request
     promptTokens: Math.ceil(characters / CHARACTERS_PER_TOKEN),
     ...(typeof numCtx === 'number' ? {numCtx} : {}),
     ...(typeof most === 'number' ? {maxAnswerTokens: most} : {}),
-  }
-}
-
-/** The signal, which also aborts with TIMEOUT when the time is over. */
-function limited({signal, timeoutMs}: RunOptions): {signal: AbortSignal; end: () => void} {
-  if (timeoutMs === undefined) return {signal, end: () => {}}
-  const stop = new AbortController()
-  const passOn = () => stop.abort(signal.reason)
-  signal.addEventListener('abort', passOn, {once: true})
-  if (signal.aborted) passOn()
-  const late = new OllamaxError('TIMEOUT', `no whole answer within ${timeoutMs} ms`, {
-    suggestions: ['a larger --timeout'],
-  })
-  const timer = setTimeout(() => stop.abort(late), timeoutMs)
-  return {
-    signal: stop.signal,
-    end() {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', passOn)
-    },
   }
 }
