@@ -27,6 +27,10 @@ export const CATALOGUE = {
   CLUSTER_EXISTS: {exit: EXIT.conflict, about: 'a cluster of that name is there already'},
   NODE_NOT_FOUND: {exit: EXIT.notFound, about: 'no node of that name in the cluster'},
   NODE_EXISTS: {exit: EXIT.conflict, about: 'a node of that name is in the cluster already'},
+  CONFIG_CHANGED: {
+    exit: EXIT.conflict,
+    about: 'the cluster file was changed by somebody else in the meantime',
+  },
   LOCKED: {exit: EXIT.conflict, about: 'another process holds the lock'},
   STATE_IO: {exit: EXIT.failure, about: 'a file of ours could not be read or written'},
   // reaching a node

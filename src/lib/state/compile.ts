@@ -133,7 +133,12 @@ function fromIssue(issue: z.core.$ZodIssue, raw: unknown): Problem[] {
       },
     ]
   if (issue.code === 'invalid_type')
-    return [{path: issue.path, message: `must be ${article(issue.expected)}, not ${kindOf(value)}`}]
+    return [
+      {
+        path: issue.path,
+        message: `must be ${article(issue.expected)}, not ${kindOf(value, issue.expected === 'string')}`,
+      },
+    ]
   const message = issue.message.replace(/^Invalid input: e/, 'e').replace(/^Invalid option: e/, 'e')
   return [{path: issue.path, message}]
 }
@@ -303,10 +308,10 @@ const ARTICLES: Readonly<Record<string, string>> = {
 }
 const article = (expected: string) => ARTICLES[expected] ?? expected
 
-function kindOf(value: unknown): string {
+function kindOf(value: unknown, wantsText: boolean): string {
   if (value === null) return 'empty'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a mapping'
   if (typeof value === 'string') return 'a text'
-  return `the ${typeof value} ${String(value)}${typeof value === 'number' ? ' (put quotes around it)' : ''}`
+  return `the ${typeof value} ${String(value)}${wantsText ? ' (put quotes around it)' : ''}`
 }

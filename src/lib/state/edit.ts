@@ -4,6 +4,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  parse,
   type ToStringOptions,
   type YAMLMap,
   YAMLSeq,
@@ -14,25 +15,15 @@ import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import {OllamaxError} from '../errors.ts'
 import {type Compiled, compile, type Source} from './compile.ts'
 import {keepText} from './keep-text.ts'
-import {clusterFile, readCluster} from './load.ts'
+import {clusterDirectory, clusterFile, emptyCluster, readCluster} from './load.ts'
 import {type LockOptions, withLock} from './lock.ts'
 import type {Paths} from './paths.ts'
-import {API_VERSION} from './schema.ts'
 import {writeWhole} from './write-file.ts'
 
 export interface Where {
   readonly paths: Pick<Paths, 'config'>
   /** The cluster's name. */
   readonly name: string
-}
-
-/** The text of a cluster file without nodes. */
-export function emptyCluster(name: string): string {
-  return `# The ollamax cluster "${name}". Edit it by hand as you like: comments and order are kept.
-apiVersion: ${API_VERSION}
-kind: Cluster
-nodes: []
-`
 }
 
 /**
@@ -62,9 +53,19 @@ export async function editCluster<T>(
   )
 }
 
-/** Where all cluster files lie; one lock serves them all, so that renaming needs no second one. */
-export function clusterDirectory(paths: Pick<Paths, 'config'>): string {
-  return clusterFile(paths, 'x').slice(0, -'/x.yaml'.length)
+/** The value at a path as `ClusterEdit.set` takes it, in plain YAML terms; undefined: it is not set. */
+export function settingAt(source: Source, path: readonly string[]): unknown {
+  const edit = new DocumentEdit(compile(source), source.text)
+  return edit.get(path)
+}
+
+/** What a word on the command line means as YAML: `4`, `true`, `{env: X}`; a text where it is none of that. */
+export function yamlValue(text: string): unknown {
+  try {
+    return parse(text, {maxAliasCount: 0}) ?? text
+  } catch {
+    return text
+  }
 }
 
 /** Works on YAML's syntax tree, which holds the comments, and on the meaning side by side. */
@@ -132,10 +133,25 @@ class DocumentEdit implements ClusterEdit {
     this.#now(this.#cluster.nodes.filter((_, i) => i !== index))
   }
 
-  set(path: readonly string[], value: unknown): void {
+  /** A node is named in a path, and counted in the file. */
+  #placeOf(path: readonly string[]): Array<string | number> {
     const [first = '', node = '', ...rest] = path
-    const place =
-      first === 'nodes' && path.length > 1 ? ['nodes', this.#indexOf(node), ...rest] : [...path]
+    return first === 'nodes' && path.length > 1
+      ? ['nodes', this.#indexOf(node), ...rest]
+      : [...path]
+  }
+
+  get(path: readonly string[]): unknown {
+    let at: unknown = this.#document.toJS({maxAliasCount: 100})
+    for (const step of this.#placeOf(path)) {
+      if (typeof at !== 'object' || at === null || !Object.hasOwn(at, step)) return undefined
+      at = (at as Record<PropertyKey, unknown>)[step]
+    }
+    return at
+  }
+
+  set(path: readonly string[], value: unknown): void {
+    const place = this.#placeOf(path)
     if (value === undefined) this.#document.deleteIn(place)
     else this.#document.setIn(place, value)
     this.#touched = true

@@ -23,17 +23,32 @@ export const DEFAULT_CLUSTER = 'default'
 /** Bytes of the largest cluster file that is read. */
 export const MAX_BYTES = 4 * 2 ** 20
 
+/** What a cluster file says it is; files of a later format are refused, not guessed at. */
+export const API_VERSION = 'ollamax/v1'
+
 /** Changes whenever the same text would be compiled to another Cluster. */
 const FORMAT = 1
 
 /** Where a cluster's file lies, whether it exists or not. BAD_INPUT for a name that cannot be one. */
 export function clusterFile(paths: Pick<Paths, 'config'>, name: string): string {
-  return join(paths.config, 'clusters', `${checkClusterName(name)}.yaml`)
+  return join(clusterDirectory(paths), `${checkClusterName(name)}.yaml`)
+}
+
+/** Where all cluster files lie; one lock serves them all, so that renaming needs no second one. */
+export const clusterDirectory = (paths: Pick<Paths, 'config'>) => join(paths.config, 'clusters')
+
+/** The text of a cluster file without nodes. */
+export function emptyCluster(name: string): string {
+  return `# The ollamax cluster "${name}". Edit it by hand as you like: comments and order are kept.
+apiVersion: ${API_VERSION}
+kind: Cluster
+nodes: []
+`
 }
 
 /** The names of all clusters that have a file, sorted. */
 export function clusterNames(paths: Pick<Paths, 'config'>): string[] {
-  const directory = join(paths.config, 'clusters')
+  const directory = clusterDirectory(paths)
   try {
     return readdirSync(directory)
       .filter((file) => file.endsWith('.yaml') && !file.startsWith('.'))
@@ -119,6 +134,15 @@ interface CompiledFile {
 const made = () => `${FORMAT} ${typeof OLLAMAX_VERSION === 'string' ? OLLAMAX_VERSION : 'source'}`
 const compiledFile = (paths: Pick<Paths, 'cache'>, name: string) =>
   join(paths.cache, 'clusters', `${name}.json`)
+
+/** Removes what was kept of a cluster that is no more. */
+export function forgetCompiled(paths: Pick<Paths, 'cache'>, name: string): void {
+  try {
+    rmSync(compiledFile(paths, name), {force: true})
+  } catch {
+    // The directory is not ours to write: then there is no cache.
+  }
+}
 
 function readCompiled(
   paths: Pick<Paths, 'cache'>,

@@ -2,9 +2,7 @@ import {z} from 'zod'
 import {labelProblem, nameProblem} from '../cluster/names.ts'
 import {parseDuration} from '../cluster/size.ts'
 import {messageOf} from '../errors.ts'
-
-/** What a cluster file says it is; files of a later format are refused, not guessed at. */
-export const API_VERSION = 'ollamax/v1'
+import {API_VERSION} from './load.ts'
 
 const CONTROL = /\p{Cc}/u
 const SECRET_HEADER = /^(?:proxy-)?authorization$|cookie|token|secret|password|api[-_]?key/i
@@ -160,9 +158,9 @@ const node = z
 export const clusterSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION).describe('format of this file'),
   kind: z.literal('Cluster').describe('always `Cluster`'),
-  policy: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]*$/)
+  policy: text((value) =>
+    /^[a-z][a-z0-9-]*$/.test(value) ? undefined : 'must be the name of a policy, like round-robin',
+  )
     .optional()
     .describe('balancer policy; default: the shortest expected time'),
   gateway: text(urlProblem)

@@ -1,0 +1,37 @@
+import {BaseCommand} from '../../lib/cli/base-command.ts'
+import {Flags} from '../../lib/cli/oclif.ts'
+import {table} from '../../lib/cli/output.ts'
+import {listSettings, type Setting, sourceOf} from '../../lib/jobs/config-settings.ts'
+
+export interface ConfigShowResult {
+  readonly cluster: string
+  readonly settings: readonly Setting[]
+}
+
+export default class ConfigShow extends BaseCommand {
+  static override summary = 'show the preferences and the settings of the cluster'
+  static override examples = [
+    '<%= config.bin %> config show',
+    '<%= config.bin %> config show --yaml',
+  ]
+  static override flags = {
+    yaml: Flags.boolean({summary: 'print the cluster file as it is', exclusive: ['json']}),
+  }
+
+  async run(): Promise<ConfigShowResult> {
+    const {flags} = await this.parse(ConfigShow)
+    const tools = this.tools(flags)
+    const cluster = tools.clusterName()
+    if (flags.yaml) {
+      process.stdout.write(sourceOf(tools).text)
+      return {cluster, settings: []}
+    }
+    const settings = await listSettings(tools)
+    if (!this.jsonEnabled()) {
+      const rows = settings.map(({key, value}) => [key, String(value)])
+      if (rows.length > 0) this.say(await table(['setting', 'value'], rows))
+      else this.note('nothing is set: everything is as by default')
+    }
+    return {cluster, settings}
+  }
+}
