@@ -4,10 +4,8 @@ import type {SshNode} from '../cluster/node.ts'
 import {abortable} from '../ssh/deadline.ts'
 import {type Connection, dial} from '../ssh/dial.ts'
 import {resolveTarget} from '../ssh/target.ts'
+import {ollamaPort} from './ssh-endpoint.ts'
 import type {DialChoices} from './tools.ts'
-
-/** Where Ollama listens on a node unless the cluster file says otherwise. */
-const OLLAMA_PORT = 11_434
 
 export interface DialerOptions {
   readonly env: Readonly<NodeJS.ProcessEnv>
@@ -21,6 +19,8 @@ export interface Dialer {
   dial(node: SshNode, choices?: DialChoices): Promise<Connection>
   /** A stream to the node's Ollama. An abort ends the wait, not a dial that others wait for too. */
   stream(node: SshNode, signal: AbortSignal): Promise<Duplex>
+  /** True if a connection to that node stands already. */
+  stands(node: SshNode): boolean
   close(): Promise<void>
 }
 
@@ -29,10 +29,14 @@ export function makeDialer(options: DialerOptions): Dialer {
   const closing = new AbortController()
   const signal = AbortSignal.any([options.signal, closing.signal])
   const open = new Map<string, Promise<Connection>>()
+  const standing = new Map<string, Connection>()
   const connect = async (node: SshNode, choices: DialChoices) => {
     const target = await resolveTarget(node.ssh, {env, signal})
     const {acceptHostKey: accept, secrets} = choices
-    return dial(target, {env, signal, ask, note, accept, secrets, pinned: node.hostKey})
+    const pinned = node.hostKey
+    const connection = await dial(target, {env, signal, ask, note, accept, secrets, pinned})
+    standing.set(node.ssh, connection)
+    return connection
   }
   const connected = async (node: SshNode, choices: DialChoices): Promise<Connection> => {
     const pending = open.get(node.ssh)
@@ -50,8 +54,9 @@ export function makeDialer(options: DialerOptions): Dialer {
     dial: (node, choices = {}) => connected(node, choices),
     async stream(node, signal) {
       const connection = await abortable(signal, connected(node, {}))
-      return connection.forward(node.ollama.port ?? OLLAMA_PORT, {signal})
+      return connection.forward(ollamaPort(node), {signal})
     },
+    stands: (node) => standing.get(node.ssh)?.lost.aborted === false,
     async close() {
       // A dial that still waits for a silent host would keep the process until its deadline.
       closing.abort()

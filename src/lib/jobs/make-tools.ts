@@ -8,6 +8,7 @@ import type {Tools, ToolsOptions} from './tools.ts'
 /** The one place that builds real tools. Cheap: nothing is loaded or opened before it is asked for. */
 export function makeTools(options: ToolsOptions): Tools {
   const closers: Array<() => Promise<void> | void> = []
+  const ask = options.ask ?? askNobody
   const paths = pathsFor(options.env)
   const clusterName = () => chosenCluster(paths, options.cluster, options.env)
   let dialing: Promise<Dialer> | undefined
@@ -38,9 +39,16 @@ export function makeTools(options: ToolsOptions): Tools {
     },
     async endpoint(node) {
       if (node.kind !== 'ssh') return localEndpoint(node, {env: options.env, paths})
+      const own = (await dialing)?.stands(node) ?? false
+      const reuse = options.reuse !== false && options.env.OLLAMAX_NO_REUSE !== '1'
+      if (reuse && !own) {
+        const {heldEndpoint} = await import('./ssh-endpoint.ts')
+        const held = await heldEndpoint(node, {...options, ask, paths, cluster: clusterName()})
+        if (held) return held
+      }
       return {kind: 'stream', open: async (signal) => (await dialer()).stream(node, signal)}
     },
-    ask: options.ask ?? askNobody,
+    ask,
     onClose: (close) => void closers.push(close),
     async close() {
       for (let close = closers.pop(); close; close = closers.pop()) await close()

@@ -1,0 +1,35 @@
+import {parseDuration} from '../cluster/size.ts'
+import {askHolder} from '../holder/ask-holder.ts'
+import {type HolderPlace, holderPlace} from '../holder/place.ts'
+import type {HolderStatus} from '../holder/protocol.ts'
+import type {Tools} from './tools.ts'
+
+declare const OLLAMAX_VERSION: string
+
+type Needs = Pick<Tools, 'env' | 'paths' | 'clusterName' | 'signal'>
+
+const IDLE = '10m'
+
+/** Is the connection holder of the current cluster; false if another one is already. */
+export async function serveHolder(tools: Needs): Promise<boolean> {
+  const {runHolder} = await import('../holder/run-holder.ts')
+  const idleMs = parseDuration(tools.env.OLLAMAX_HOLDER_IDLE || IDLE)
+  return runHolder({place: placeOf(tools), idleMs, signal: tools.signal})
+}
+
+/** What the holder of the current cluster holds; undefined if none runs. */
+export async function readHolder(tools: Needs): Promise<HolderStatus | undefined> {
+  const reply = await askHolder(placeOf(tools).control, {op: 'status'}, tools.signal)
+  return reply?.kind === 'status' ? reply.status : undefined
+}
+
+/** Tells the holder to close its connections and end; false if none runs. */
+export async function stopHolder(tools: Needs): Promise<boolean> {
+  const reply = await askHolder(placeOf(tools).control, {op: 'stop'}, tools.signal)
+  return reply?.kind === 'stopping'
+}
+
+function placeOf({env, paths, clusterName}: Needs): HolderPlace {
+  const version = typeof OLLAMAX_VERSION === 'undefined' ? 'dev' : OLLAMAX_VERSION
+  return holderPlace(paths.run, clusterName(), {env, version})
+}
