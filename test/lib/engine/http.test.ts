@@ -1,7 +1,9 @@
 import {request} from 'node:http'
-import {beforeAll, expect, test} from 'vitest'
+import {beforeAll, expect, test, vi} from 'vitest'
 import {sharedLibrary, testEngines} from '../../support/engine.ts'
 
+// Each test loads a model in a process of its own, on machines that do much else.
+vi.setConfig({testTimeout: 90_000})
 const start = testEngines()
 beforeAll(sharedLibrary, 300_000)
 

@@ -1,7 +1,9 @@
-import {beforeAll, describe, expect, test} from 'vitest'
+import {beforeAll, describe, expect, test, vi} from 'vitest'
 import {sharedLibrary, testEngines, textOf} from '../../support/engine.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
+// Each test loads a model in a process of its own, on machines that do much else.
+vi.setConfig({testTimeout: 90_000})
 const start = testEngines()
 beforeAll(sharedLibrary, 300_000)
 
@@ -226,9 +228,9 @@ describe('the model in memory', () => {
 describe('one after the other', () => {
   test('a client that leaves ends its answer, and the next one is served', async () => {
     // Long enough that the second would wait past the test's time if the first went on.
-    const engine = await start({contextLength: 120_000})
+    const engine = await start({contextLength: 200_000})
     const stop = new AbortController()
-    const options = {num_ctx: 120_000, seed: 1}
+    const options = {num_ctx: 200_000, seed: 1}
     const reply = await engine.post(
       '/api/generate',
       {model: 'tiny', prompt: 'x', options},
