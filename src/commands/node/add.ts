@@ -51,9 +51,11 @@ export default class NodeAdd extends BaseCommand {
       allowNo: true,
     }),
     'user-mode': Flags.boolean({summary: 'install below the login account, without root'}),
-    'accept-host-key': Flags.string({
-      summary: 'take the key of an unknown host: `yes`, or exactly the one with this fingerprint',
-      helpValue: 'yes|SHA256:...',
+    'accept-host-key': Flags.boolean({summary: 'take the key of an unknown host without asking'}),
+    'host-key': Flags.string({
+      summary: 'fingerprint that the host must show',
+      helpValue: 'SHA256:...',
+      exclusive: ['accept-host-key'],
     }),
     'sudo-password-stdin': Flags.boolean({summary: 'read the password for sudo from stdin'}),
     header: Flags.string({
@@ -65,7 +67,7 @@ export default class NodeAdd extends BaseCommand {
     ca: Flags.string({summary: 'PEM file with the CA of an https target', helpValue: 'FILE'}),
     concurrency: Flags.integer({summary: 'hosts at once', default: 10, min: 1, max: 100}),
     'dry-run': Flags.boolean({summary: 'print what would be done, and do nothing'}),
-    yes: Flags.boolean({char: 'y', summary: 'take the keys of unknown hosts without asking'}),
+    yes: Flags.boolean({char: 'y', summary: 'do not ask before a change; host keys are not meant'}),
     progress: progressFlag(),
   }
 

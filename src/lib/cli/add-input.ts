@@ -19,7 +19,8 @@ export interface AddFlags {
   readonly port?: number | undefined
   readonly install: boolean
   readonly 'user-mode'?: boolean | undefined
-  readonly 'accept-host-key'?: string | undefined
+  readonly 'accept-host-key'?: boolean | undefined
+  readonly 'host-key'?: string | undefined
   readonly 'sudo-password-stdin'?: boolean | undefined
   readonly header?: readonly string[] | undefined
   readonly ca?: string | undefined
@@ -34,9 +35,9 @@ export async function readAddFlags(
   flags: AddFlags,
 ): Promise<Omit<AddNodeOptions, 'report'>> {
   const listed = flags.file === undefined ? [] : readTargets(await readInput(flags.file))
-  const key = flags['accept-host-key'] ?? (flags.yes ? 'yes' : undefined)
-  if (key !== undefined && key !== 'yes' && !/^SHA256:[A-Za-z0-9+/]{43}=?$/.test(key))
-    throw bad(`--accept-host-key takes yes or a fingerprint, and not ${JSON.stringify(key)}`, [
+  const key = flags['host-key']
+  if (key !== undefined && !/^SHA256:[A-Za-z0-9+/]{43}=?$/.test(key))
+    throw bad(`--host-key takes a fingerprint like SHA256:..., and not ${JSON.stringify(key)}`, [
       'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints it on the machine itself',
     ])
   const version = flags['ollama-version']?.replace(/^v/, '')
@@ -56,7 +57,7 @@ export async function readAddFlags(
     port: flags.port,
     install: flags.install,
     userMode: flags['user-mode'] ?? false,
-    acceptHostKey: key === 'yes' ? true : key,
+    acceptHostKey: key ?? flags['accept-host-key'],
     headers: readHeaders(flags.header ?? []),
     ca: flags.ca,
     sudoPassword: flags['sudo-password-stdin'] ? await readPassword() : undefined,
