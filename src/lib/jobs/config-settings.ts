@@ -56,13 +56,16 @@ export async function setSetting(
     await writePreference(tools.paths, {key: preference, value}, tools.signal)
     return {key, value: value ?? null, file: preferencesFile(tools.paths)}
   }
-  if (/^nodes(\.[^.]*)?$/.test(key))
-    throw new OllamaxError('BAD_INPUT', `${key} is not a single setting`, {
-      suggestions: ['nodes come and go by: ollamax node add, ollamax node remove'],
-    })
   const {yamlValue} = await import('../state/edit.ts')
   const meant = value === undefined ? undefined : yamlValue(value)
-  await tools.editCluster((edit) => edit.set(pathOf(key, edit.cluster), meant))
+  await tools.editCluster((edit) => {
+    const path = pathOf(key, edit.cluster)
+    if (path[0] === 'nodes' && path.length < 3)
+      throw new OllamaxError('BAD_INPUT', `${key} is not a single setting`, {
+        suggestions: ['nodes come and go by: ollamax node add, ollamax node remove'],
+      })
+    edit.set(path, meant)
+  })
   return {key, value: meant ?? null, file: sourceOf(tools).file}
 }
 

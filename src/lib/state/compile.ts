@@ -172,7 +172,7 @@ function crossProblems(raw: unknown): Problem[] {
   const nodes = valueAt(raw, ['nodes'])
   if (!Array.isArray(nodes)) return problems
   for (const [index, entry] of nodes.entries()) {
-    if (typeof entry !== 'object' || entry === null) continue
+    if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) continue
     const has = (key: string) => Object.hasOwn(entry, key)
     const kinds = ['ssh', 'url', 'embedded'].filter(has)
     if (kinds.length !== 1) {

@@ -1,0 +1,143 @@
+import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {dirname, join} from 'node:path'
+import {afterEach, beforeEach, expect, test} from 'vitest'
+import {runCli} from '../../support/run-cli.ts'
+import {type TempHome, tempHome} from '../../support/temp-home.ts'
+
+let home: TempHome
+let file: string
+beforeEach(() => {
+  home = tempHome()
+  file = join(home.dir, 'ollamax/clusters/default.yaml')
+  mkdirSync(dirname(file), {recursive: true})
+  writeFileSync(file, LAB)
+})
+afterEach(() => home.dispose())
+
+const ollamax = (...args: string[]) => runCli(args, {env: home.env})
+const text = () => readFileSync(file, 'utf8')
+
+const LAB = `# my lab
+apiVersion: ollamax/v1
+kind: Cluster
+
+nodes:
+  - name: gpu.1   # loud
+    ssh: me@gpu-1
+`
+
+test('a key means either a preference or a key of the cluster file', async () => {
+  await ollamax('config', 'set', 'default-model', 'llama3.2')
+  await ollamax('config', 'set', 'policy', 'round-robin')
+  await ollamax('config', 'set', 'nodes.gpu.1.labels.example.org/rack', 'r1')
+  expect((await ollamax('config', 'show')).stdout).toBe(
+    'default-model\tllama3.2\npolicy\tround-robin\nnodes.gpu.1.ssh\tme@gpu-1\nnodes.gpu.1.labels.example.org/rack\tr1\n',
+  )
+  expect((await ollamax('config', 'get', 'nodes.gpu.1.labels.example.org/rack')).stdout).toBe(
+    'r1\n',
+  )
+  expect((await ollamax('config', 'get', 'default-model')).stdout).toBe('llama3.2\n')
+  expect(text()).toContain('- name: gpu.1   # loud\n')
+  expect((await ollamax('config', 'show', '--yaml')).stdout).toBe(text())
+  await ollamax('config', 'set', 'policy', '--unset')
+  await ollamax('config', 'set', 'nodes.gpu.1.labels', '--unset')
+  expect(text()).toBe(LAB)
+})
+
+test('what is not set is said on stderr, and is null in JSON', async () => {
+  const {code, stdout, stderr} = await ollamax('config', 'get', 'gateway')
+  expect({code, stdout, stderr}).toEqual({code: 0, stdout: '', stderr: 'gateway is not set\n'})
+  const answer = JSON.parse((await ollamax('config', 'get', 'gateway', '--json')).stdout)
+  expect(answer).toEqual({key: 'gateway', value: null, file})
+})
+
+test.each([
+  [['config', 'get', 'outptu'], 2, 'did you mean "output"?'],
+  [['config', 'set', 'output', 'loud'], 2, 'use one of auto, table, plain, json'],
+  [['config', 'set', 'cluster', 'nowhere'], 3, 'there is no cluster "nowhere"'],
+  [['config', 'set', 'defaults.readTimeot', '3s'], 2, 'did you mean "readTimeout"?'],
+  [['config', 'set', 'defaults.readTimeout', '3'], 2, 'must be a text, not the number 3'],
+  [['config', 'set', 'nodes.gpu1.drained', 'true'], 3, 'did you mean "gpu.1"?'],
+  [['config', 'set', 'nodes.gpu.1', '--unset'], 2, 'is not a single setting'],
+  [['config', 'set', 'nodes', '[]'], 2, 'is not a single setting'],
+  [['config', 'set', 'nodes.gpu.1.name', 'a b'], 2, 'cannot be a name'],
+  [['config', 'set', 'policy'], 2, 'either a value or --unset'],
+  [['config', 'set', 'policy', 'x', '--unset'], 2, 'either a value or --unset'],
+  [['config', 'set', 'nodes..x', 'y'], 2, 'there is no setting'],
+])('%j exits %d and changes nothing', async (args, code, why) => {
+  const result = await ollamax(...args)
+  expect({code: result.code, stdout: result.stdout}).toEqual({code, stdout: ''})
+  expect(result.stderr).toContain(why)
+  expect(text()).toBe(LAB)
+  expect(existsSync(join(home.dir, 'ollamax/preferences.json'))).toBe(false)
+})
+
+test('validate checks the cluster, a file or stdin', async () => {
+  expect((await ollamax('config', 'validate')).stdout).toBe(`${file} is valid, nodes: 1\n`)
+  const bad = join(home.dir, 'bad.yaml')
+  writeFileSync(bad, LAB.replace('kind: Cluster', 'kind: Cluster\npolcy: x'))
+  const refused = await ollamax('config', 'validate', bad, '--json')
+  expect(refused.code).toBe(2)
+  expect(JSON.parse(refused.stdout)).toMatchObject({
+    error: {
+      code: 'CONFIG_INVALID',
+      details: {
+        problems: [
+          {place: 'bad.yaml:4:1', message: 'polcy is not a known key; did you mean "policy"?'},
+        ],
+      },
+    },
+  })
+  const piped = await runCli(['config', 'validate', '-'], {env: home.env, stdin: LAB})
+  expect(piped.stdout).toBe('stdin is valid, nodes: 1\n')
+})
+
+/** An editor that runs a line of shell with the file as $1. */
+function edit(script: string) {
+  const editor = join(home.dir, 'editor.sh')
+  writeFileSync(editor, script)
+  return runCli(['config', 'edit'], {
+    env: {...home.env, VISUAL: '', EDITOR: `sh '${editor}'`, TMPDIR: home.dir},
+  })
+}
+
+test('edit writes what the editor wrote, once it is valid', async () => {
+  const {code, stdout} = await edit('echo "policy: round-robin # mine" >> "$1"\n')
+  expect({code, stdout}).toEqual({code: 0, stdout: `wrote ${file}\n`})
+  expect(text()).toBe(`${LAB}policy: round-robin # mine\n`)
+})
+
+test('edit without a change writes nothing', async () => {
+  expect((await edit('true\n')).stdout).toBe('nothing was changed\n')
+})
+
+test('an invalid text changes nothing, and is kept', async () => {
+  const {code, stderr} = await edit('echo "polcy: x" >> "$1"\n')
+  expect(code).toBe(2)
+  expect(stderr).toContain('did you mean "policy"?')
+  const copy = /your text is kept: (\S+)/.exec(stderr)?.[1] ?? ''
+  expect(readFileSync(copy, 'utf8')).toBe(`${LAB}polcy: x\n`)
+  expect(text()).toBe(LAB)
+})
+
+test('a file that was changed meanwhile is not overwritten', async () => {
+  const {code, stderr} = await edit(`echo "# other" >> '${file}'; echo "# mine" >> "$1"\n`)
+  expect(code).toBe(5)
+  expect(stderr).toContain('CONFIG_CHANGED')
+  const copy = /your text is kept: (\S+)/.exec(stderr)?.[1] ?? ''
+  expect(readFileSync(copy, 'utf8')).toBe(`${LAB}# mine\n`)
+  expect(text()).toBe(`${LAB}# other\n`)
+})
+
+test('an editor that fails changes nothing', async () => {
+  const {code, stderr} = await edit('exit 3\n')
+  expect(code).toBe(2)
+  expect(stderr).toContain('ended with exit code 3')
+  expect(text()).toBe(LAB)
+})
+
+test('path prints where everything lies, also where there is nothing yet', async () => {
+  const {stdout} = await ollamax('config', 'path', '--cluster', 'other')
+  expect(stdout).toContain(`cluster\t${join(dirname(file), 'other.yaml')}\n`)
+  expect(stdout).toContain(`preferences\t${join(home.dir, 'ollamax/preferences.json')}\n`)
+})
