@@ -23,14 +23,26 @@ type Policy = (
   to: {readonly best: number; readonly cachedOn: string | undefined},
 ) => Key
 
-/** Estimates closer than this are the same: the one with less to do, or longer unused, goes first. */
+/**
+ * Estimates closer than this are the same: the one with less to do goes first, then one that has the model in
+ * memory (a long answer must not make a load look small), then the one that was longer unused.
+ */
 const ALIKE_FACTOR = 1.25
 const ALIKE_MS = 20
+
+const isLoaded = ({residency}: Candidate) => (residency === 'loaded' ? 0 : 1)
+const isCached = ({node}: Candidate, cachedOn: string | undefined) => (node === cachedOn ? 0 : 1)
 
 const POLICIES = {
   'expected-time': ({candidate, terms}, {best, cachedOn}) =>
     terms.totalMs <= best * ALIKE_FACTOR + ALIKE_MS
-      ? [0, candidate.inFlight, candidate.node === cachedOn ? 0 : 1, candidate.lastUsedMs]
+      ? [
+          0,
+          candidate.inFlight,
+          isLoaded(candidate),
+          isCached(candidate, cachedOn),
+          candidate.lastUsedMs,
+        ]
       : [1, terms.totalMs],
   'round-robin': ({candidate}) => [candidate.lastUsedMs],
   'least-loaded': ({candidate}) => [candidate.inFlight, candidate.lastUsedMs],
