@@ -87,7 +87,8 @@ put tools "$tools"
 cgroup_unit() {
   systemctl "$@" show ollama.service -p LoadState -p FragmentPath -p DropInPaths -p ActiveState -p UnitFileState -p MainPID -p User -p ExecStart -p Environment -p NeedDaemonReload
 }
-text() { [ -r "$2" ] && put "$1" "$(cat "$2")"; }
+# The dot keeps the newlines at the end, which the shell would cut off.
+text() { [ -r "$2" ] && put "$1" "$(cat "$2"; echo .)"; }
 installation() { # $1 prefix, $2 root of our trees, $3 directory of units
   text "$1.unitText" "$3/ollama.service"
   text "$1.dropInText" "$3/ollama.service.d/50-ollamax.conf"
@@ -96,8 +97,8 @@ installation() { # $1 prefix, $2 root of our trees, $3 directory of units
   [ -e "$2/.ollamax/pending" ] && put "$1.pending" 1
   [ -L "$2/current" ] && put "$1.current" "$(readlink "$2/current")"
   for t in "$2"/*/.ollamax-sha256; do
-    [ -r "$t" ] || continue
-    d=\${t%/*}; put "$1.tree" "\${d##*/} $(cat "$t")"
+    [ -r "$t" ] && [ ! -L "\${t%/*}" ] || continue
+    d=\${t%/*}; put "$1.tree" "\${d##*/} $(cat "$t") $(cat "$d/.ollamax-version")"
   done
 }
 mine=$HOME/.local/share/ollamax/ollama

@@ -37,6 +37,8 @@ export interface Tree {
   readonly name: string
   /** Checksum of the archive that it came from. */
   readonly sha256: string
+  /** As its program says. */
+  readonly version: Known<string>
 }
 
 /** One of the two ways to install: as root for the machine, or below the login account. */

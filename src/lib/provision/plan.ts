@@ -1,4 +1,4 @@
-import type {Facts, Installation} from './facts.ts'
+import type {Facts, Installation, Tree} from './facts.ts'
 import {
   dropInText,
   type Layout,
@@ -127,7 +127,8 @@ function chooseProgram(installation: Installation, wanted: WantedNode, facts: Fa
     return {kind: 'bring', tree: newName(trees, source, version), there: false, source}
   }
   if (version !== undefined) {
-    const there = trees.find((tree) => tree.name.split('+')[0] === version)
+    const fits = (tree: Tree) => [tree.version, tree.name.split('+')[0]].includes(version)
+    const there = trees.find((it) => it.name === current && fits(it)) ?? trees.find(fits)
     if (there) return {kind: 'keep', tree: there.name}
     const foreign = switchedOn === undefined && unit !== undefined
     if (foreign && [facts.ollama.answers, facts.ollama.version].includes(version))

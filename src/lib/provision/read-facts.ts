@@ -214,22 +214,22 @@ export function isLoopback(address: string): boolean {
 
 function readInstallation(lines: ReadonlyMap<string, string[]>, prefix: string): Installation {
   const one = (key: string) => lines.get(`${prefix}.${key}`)?.[0]
-  const optional = (key: 'unitText' | 'dropInText' | 'supervisorText' | 'current') =>
-    one(key) === undefined ? {} : {[key]: one(key)}
+  const text = (key: 'unitText' | 'dropInText' | 'supervisorText') =>
+    one(key) === undefined ? {} : {[key]: one(key)?.replace(/\.\n?$/, '')}
   const trees: Tree[] = (lines.get(`${prefix}.tree`) ?? []).map((row) => {
-    const [name = '', sha256 = ''] = row.split(' ')
-    return {name, sha256}
+    const [name = '', sha256 = '', version = ''] = row.split(' ')
+    return {name, sha256, version: version || 'unknown'}
   })
   const unit = readUnit(one('unit') ?? '')
   return {
     ...(unit ? {unit} : {}),
-    ...optional('unitText'),
-    ...optional('dropInText'),
-    ...optional('supervisorText'),
-    ...optional('current'),
+    ...text('unitText'),
+    ...text('dropInText'),
+    ...text('supervisorText'),
+    ...(one('current') === undefined ? {} : {current: one('current') ?? ''}),
     pending: one('pending') === '1',
     trees,
-    manifest: readPairs(one('manifest') ?? ''),
+    manifest: readPairs((one('manifest') ?? '').replace(/\.\n?$/, '')),
   }
 }
 

@@ -62,6 +62,7 @@ said=$(HOME=$new OLLAMA_HOST=127.0.0.1:1 $limit "$new/bin/ollama" -v 2>&1 </dev/
     126*|127*|*GLIBC*|*'error while loading'*) fail "its program does not start on this machine: $said" ;;
   esac
 }
+printf '%s\n' "$said" | sed -n 's/.*version is v*//p' | tail -n 1 >"$new/.ollamax-version"
 printf '%s\n' "$origin" >"$new/.ollamax-sha256"
 sync -f "$new" 2>/dev/null || sync
 rm -rf "$root/$tree"
