@@ -6,6 +6,7 @@ import type {AddedNodes, AddNodeOptions} from '../jobs/add-node.ts'
 import {readTargets} from '../jobs/add-target.ts'
 import {describeRow} from '../jobs/added-node.ts'
 import {table} from './output.ts'
+import {readPassword} from './read-password.ts'
 
 /** The flags of `node add` as the parser gives them. */
 export interface AddFlags {
@@ -72,14 +73,6 @@ async function readInput(path: string): Promise<string> {
   } catch (error) {
     throw bad(`--file ${path} cannot be read: ${messageOf(error)}`)
   }
-}
-
-async function readPassword(): Promise<string> {
-  let text = ''
-  for await (const chunk of process.stdin) text += String(chunk)
-  const password = text.replace(/\r?\n.*$/s, '')
-  if (password === '') throw bad('--sudo-password-stdin: nothing came on stdin')
-  return password
 }
 
 function pair(word: string, flag: string): [string, string] {

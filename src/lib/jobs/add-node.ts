@@ -8,6 +8,7 @@ import {type AddTarget, findNode, freeName, parseTarget} from './add-target.ts'
 import {type AddedNode, describeRow, type Found} from './added-node.ts'
 import {eachOf} from './each-of.ts'
 import {nodeAfter, type ProvisionOptions, provisionHost} from './provision-host.ts'
+import {type SudoPassword, sudoPasswordOf} from './sudo-password.ts'
 import type {Tools} from './tools.ts'
 
 export interface AddNodeOptions {
@@ -71,7 +72,7 @@ export async function addNodes(tools: AddTools, options: AddNodeOptions): Promis
   const shared = {
     artifact,
     downloads: new Map(),
-    sudoPassword: askOnce(tools, options.sudoPassword),
+    sudoPassword: sudoPasswordOf(tools, options.sudoPassword),
   }
   const nodes = await eachOf(entries, options.concurrency, async (entry) => {
     const startMs = Date.now()
@@ -89,7 +90,7 @@ export async function addNodes(tools: AddTools, options: AddNodeOptions): Promis
 interface Shared {
   readonly artifact: Artifact | undefined
   readonly downloads: Map<string, Promise<Artifact>>
-  readonly sudoPassword: (target: string) => Promise<string>
+  readonly sudoPassword: SudoPassword
 }
 
 type Row = Omit<AddedNode, 'ms'>
@@ -213,20 +214,6 @@ function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).filter(([, it]) => it !== undefined)
   return entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, it]) => [key, sorted(it)])
-}
-
-/** One password for all hosts of a run that want one. */
-function askOnce(tools: Pick<Tools, 'ask' | 'env'>, given: string | undefined) {
-  let asked: Promise<string> | undefined
-  return (target: string): Promise<string> => {
-    const there = given ?? tools.env.OLLAMAX_SUDO_PASSWORD
-    if (there !== undefined) return Promise.resolve(there)
-    asked ??= tools.ask.secret(
-      `Password for sudo on ${target} (also tried on the other hosts that want one):`,
-      '--sudo-password-stdin, OLLAMAX_SUDO_PASSWORD, or --user-mode to do without root',
-    )
-    return asked
-  }
 }
 
 function failedRow({target, name}: Entry, error: unknown): Row {

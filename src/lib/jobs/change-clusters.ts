@@ -17,6 +17,7 @@ import {
 import {withLock} from '../state/lock.ts'
 import {readPreferences, writePreference} from '../state/preferences.ts'
 import {cannot, writeWhole} from '../state/write-file.ts'
+import {confirmed} from './confirm.ts'
 import type {Tools} from './tools.ts'
 
 type Door = Pick<Tools, 'paths' | 'signal' | 'ask' | 'clusterName'>
@@ -136,21 +137,6 @@ export function readAny(from: string): string {
   if (text.length > MAX_BYTES)
     throw new OllamaxError('CONFIG_INVALID', `stdin has more than ${MAX_BYTES} bytes`)
   return text
-}
-
-/** Asks before something is lost. CONFIRM_NEEDED without a terminal, INTERRUPTED if the answer is no. */
-export async function confirmed(
-  tools: Pick<Tools, 'ask'>,
-  yes: boolean,
-  question: string,
-): Promise<void> {
-  if (yes) return
-  if (!tools.ask.interactive)
-    throw new OllamaxError('CONFIRM_NEEDED', `there is no terminal to ask at: ${question}`, {
-      suggestions: ['pass --yes'],
-    })
-  if (!(await tools.ask.confirm(question, 'pass --yes')))
-    throw new OllamaxError('INTERRUPTED', 'not confirmed; nothing was changed')
 }
 
 const makeCurrent = (tools: Door, value: string | undefined) =>

@@ -3,8 +3,8 @@ import {OllamaxError} from '../errors.ts'
 import {clusterFile, clusterNames, DEFAULT_CLUSTER, loadCluster} from '../state/load.ts'
 import {preferencesFile} from '../state/preferences.ts'
 import {writeWhole} from '../state/write-file.ts'
-import {confirmed} from './change-clusters.ts'
 import {sourceOf} from './config-settings.ts'
+import {confirmed} from './confirm.ts'
 import type {Tools} from './tools.ts'
 
 export interface ListedCluster {

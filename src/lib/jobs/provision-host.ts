@@ -6,11 +6,12 @@ import type {Artifact} from '../provision/artifact.ts'
 import type {Facts} from '../provision/facts.ts'
 import {planNode, stagedName} from '../provision/plan.ts'
 import type {Plan, WantedNode} from '../provision/plan-value.ts'
-import {asRoot, type Root, rootByTty, rootFor} from '../provision/privilege.ts'
 import {probe} from '../provision/probe.ts'
 import {type Verified, verify} from '../provision/verify.ts'
 import type {Remote} from '../ssh/remote.ts'
 import {findSource, releasesUrl} from './find-source.ts'
+import {rootOn} from './root-on.ts'
+import type {SudoPassword} from './sudo-password.ts'
 import type {Tools} from './tools.ts'
 
 export interface ProvisionOptions {
@@ -22,8 +23,8 @@ export interface ProvisionOptions {
   readonly artifact?: Artifact | undefined
   readonly acceptHostKey?: boolean | string | undefined
   readonly dryRun: boolean
-  /** The account's password for sudo; called only if sudo wants one. */
-  readonly sudoPassword: (target: string) => Promise<string>
+  /** Called only if sudo wants one. */
+  readonly sudoPassword: SudoPassword
   /** Shared by all hosts of a run. */
   readonly downloads: Map<string, Promise<Artifact>>
   readonly report: Reporter
@@ -74,7 +75,8 @@ export async function provisionHost(
   const done = {hostKey, facts, plan, warnings: plan.warnings}
   // A node that is known and as it is wanted is left in peace.
   if (options.dryRun || (plan.actions.length === 0 && known)) return done
-  const root = await becomeRoot(remote, facts, {plan, options})
+  const needsRoot = plan.actions.some((action) => action.root)
+  const root = needsRoot ? await rootOn(remote, facts, options) : undefined
   await apply(remote, plan.actions, {root, artifact, subject, report, signal})
   const version = wanted.install ? wanted.version : undefined
   const verified = await verify(remote, {plan, facts, version, root, subject, report, signal})
@@ -116,27 +118,6 @@ export function unfit(name: string, plan: Plan): OllamaxError {
     suggestions: [...new Set(plan.problems.map((it) => it.next))],
     details: {node: name, problems: plan.problems.map((it) => it.text)},
   })
-}
-
-async function becomeRoot(
-  remote: Remote,
-  facts: Facts,
-  {plan, options}: {plan: Plan; options: ProvisionOptions},
-): Promise<Root | undefined> {
-  const needed = plan.actions.some((action) => action.root)
-  if (!needed) return undefined
-  const password = () => options.sudoPassword(options.target)
-  const root =
-    facts.sudo === 'requiretty'
-      ? await rootByTty(remote, password)
-      : await rootFor(facts.sudo, password)
-  if (!root)
-    throw new OllamaxError('SUDO_DENIED', `${options.name}: the account cannot become root there`, {
-      suggestions: ['Install below the account instead: add --user-mode'],
-    })
-  // A wrong password must be known before the first byte is carried over.
-  if (root.kind === 'sudo-password') await asRoot(remote, root, {script: 'exit 0'})
-  return root
 }
 
 /** The entry of the cluster file after `provisioned`. */

@@ -14,8 +14,6 @@ export type Root =
 const SUDO = `s=$1; shift; LC_ALL=C exec sudo -n -- /bin/sh -c "$s" sh "$@"`
 /** The password is read from standard input, so no process list shows it; -k: always read it. */
 const SUDO_PASSWORD = `s=$1; shift; LC_ALL=C exec sudo -k -S -p '' -- /bin/sh -c "$s" sh "$@"`
-/** A terminal would echo what we write, until sudo turns that off. */
-const SUDO_TTY_PASSWORD = `stty -echo; printf 'READY\\n'; ${SUDO_PASSWORD}`
 
 /** Runs a script as root. SUDO_DENIED if sudo refuses the account or its password. */
 export async function asRoot(
@@ -28,10 +26,8 @@ export async function asRoot(
   const args = [call.script, ...(options.args ?? [])]
   let result: ExecResult
   if (root.kind === 'sudo-password') {
-    const stdin = `${root.password}\n`
-    result = root.tty
-      ? await remote.exec(SUDO_TTY_PASSWORD, {...options, args, stdin, pty: true})
-      : await remote.exec(SUDO_PASSWORD, {...options, args, stdin})
+    const {password, tty: pty} = root
+    result = await remote.exec(SUDO_PASSWORD, {...options, args, stdin: `${password}\n`, pty})
     result = hide(result, root.password)
   } else {
     result = await remote.exec(SUDO, {...options, args, pty: root.kind === 'sudo-tty'})
@@ -42,8 +38,7 @@ export async function asRoot(
 
 /** A terminal may have echoed the password before sudo turned that off: it goes no further. */
 function hide(result: ExecResult, password: string): ExecResult {
-  const clean = (text: string) =>
-    (password === '' ? text : text.replaceAll(password, '')).replace(/^READY\r?\n/, '')
+  const clean = (text: string) => (password === '' ? text : text.replaceAll(password, ''))
   return {code: result.code, stdout: clean(result.stdout), stderr: clean(result.stderr)}
 }
 

@@ -14,8 +14,9 @@ note() { # $1 root, $2 key, $3 value: what we changed; the first word on a key s
 user_bus() { XDG_RUNTIME_DIR=@{XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR; }
 `
 
-/** `@{` stands for the shell's `${`, which a template literal would take for its own. */
-const script = (text: TemplateStringsArray) => (BASE + text.raw.join('')).replaceAll('@{', '${')
+/** A script from its text; `@{` stands for the shell's `${`, which a template literal would take for its own. */
+export const script = (text: TemplateStringsArray) =>
+  (BASE + text.raw.join('')).replaceAll('@{', '${')
 
 /** `$1` directory that the archive is put into. */
 export const STAGE = script`
