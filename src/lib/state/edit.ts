@@ -272,7 +272,7 @@ function changed(source: Source): Compiled {
 }
 
 /** A node as it is written in YAML: defaults are left out. */
-export function entryOf(node: NodeSpec): Entry {
+function entryOf(node: NodeSpec): Entry {
   const full = <T extends object>(value: T | undefined) =>
     value && Object.keys(value).length > 0 ? value : undefined
   const entry: Record<string, unknown> = {

@@ -30,7 +30,7 @@ const duration = text((value) => {
 })
 
 /** What is wrong with a URL of a node or gateway; undefined: nothing. */
-export function urlProblem(value: string): string | undefined {
+function urlProblem(value: string): string | undefined {
   const url = URL.canParse(value) ? new URL(value) : undefined
   if (!url || !/^https?:\/\//i.test(value))
     return 'must be a URL that begins with http:// or https://'
@@ -86,7 +86,7 @@ const environment = z.record(z.string(), word).superRefine((all, context) => {
 })
 
 /** What is wrong with a variable for a node's Ollama; undefined: nothing. */
-export function variableProblem(name: string, value: string): string | undefined {
+function variableProblem(name: string, value: string): string | undefined {
   if (!/^[A-Z][A-Z0-9_]*$/.test(name))
     return 'is no variable name; use capitals, digits and "_", beginning with a capital'
   if (name === 'OLLAMA_HOST')
