@@ -8,12 +8,18 @@ declare const OLLAMAX_VERSION: string
 
 type Needs = Pick<Tools, 'env' | 'paths' | 'clusterName' | 'signal'>
 
-const IDLE = '10m'
+const IDLE_MS = 600_000
 
-/** Is the connection holder of the current cluster; false if another one is already. */
-export async function serveHolder(tools: Needs): Promise<boolean> {
+/**
+ * Is the connection holder of the current cluster; false if another one is already. It ends after
+ * OLLAMAX_HOLDER_IDLE, or what the cluster file says (`defaults.reuseIdle`), or ten minutes unused.
+ */
+export async function serveHolder(tools: Needs & Pick<Tools, 'cluster'>): Promise<boolean> {
   const {runHolder} = await import('../holder/run-holder.ts')
-  const idleMs = parseDuration(tools.env.OLLAMAX_HOLDER_IDLE || IDLE)
+  const wanted = tools.env.OLLAMAX_HOLDER_IDLE
+  // A file that cannot be read is no reason to hold nothing: its reader will be told.
+  const cluster = await tools.cluster().catch(() => undefined)
+  const idleMs = wanted ? parseDuration(wanted) : (cluster?.defaults?.reuseIdleMs ?? IDLE_MS)
   return runHolder({place: placeOf(tools), idleMs, signal: tools.signal})
 }
 

@@ -11,6 +11,8 @@ export function makeTools(options: ToolsOptions): Tools {
   const ask = options.ask ?? askNobody
   const paths = pathsFor(options.env)
   const clusterName = () => chosenCluster(paths, options.cluster, options.env)
+  /** As the cluster file said when it was last read; undefined: the holder's own default. */
+  let reuseIdleMs: number | undefined
   let dialing: Promise<Dialer> | undefined
   const dialer = () => {
     dialing ??= import('./dial-nodes.ts').then(({makeDialer}) => {
@@ -27,7 +29,9 @@ export function makeTools(options: ToolsOptions): Tools {
     clusterName,
     async cluster() {
       const {loadCluster} = await import('../state/load.ts')
-      return loadCluster(paths, clusterName())
+      const cluster = await loadCluster(paths, clusterName())
+      reuseIdleMs = cluster.defaults?.reuseIdleMs
+      return cluster
     },
     async editCluster(change) {
       const {editCluster} = await import('../state/edit.ts')
@@ -41,7 +45,7 @@ export function makeTools(options: ToolsOptions): Tools {
       if (node.kind !== 'ssh') return localEndpoint(node, {env: options.env, paths})
       const own = (await dialing)?.stands(node) ?? false
       const reuse = options.reuse !== false && options.env.OLLAMAX_NO_REUSE !== '1'
-      if (reuse && !own) {
+      if (reuse && reuseIdleMs !== 0 && !own) {
         const {heldEndpoint} = await import('./ssh-endpoint.ts')
         const held = await heldEndpoint(node, {...options, ask, paths, cluster: clusterName()})
         if (held) return held

@@ -1,0 +1,84 @@
+import {readFileSync} from 'node:fs'
+import ssh2, {type AuthContext, type Connection} from 'ssh2'
+
+/** An SSH server in this process, for what a real one cannot be made to do without root or PAM. */
+export interface FakeSsh {
+  readonly port: number
+  /** Methods in the order tried, `none` included. */
+  readonly attempts: string[]
+  close(): Promise<void>
+}
+
+export interface FakeSshOptions {
+  readonly password?: string
+  /** keyboard-interactive: prompt -> answer. A prompt ending in `? ` is echoed. */
+  readonly questions?: Readonly<Record<string, string>>
+  /** Public key file: this key must come before the password. */
+  readonly keyFirst?: string
+}
+
+export async function startFakeSsh(options: FakeSshOptions): Promise<FakeSsh> {
+  const attempts: string[] = []
+  const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private
+  const open = new Set<Connection>()
+  const server = new ssh2.Server({hostKeys: [hostKey]}, (connection) => {
+    open.add(connection)
+    const state = {keyDone: false}
+    connection.on('error', () => {})
+    connection.on('close', () => open.delete(connection))
+    connection.on('authentication', (context) => {
+      attempts.push(context.method)
+      decide(context, {options, state})
+    })
+    connection.on('session', (accept) => {
+      accept().on('exec', (acceptExec) => {
+        const channel = acceptExec()
+        channel.exit(0)
+        channel.end()
+      })
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as {port: number}).port,
+    attempts,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        for (const connection of open) connection.end()
+      }),
+  }
+}
+
+function decide(
+  context: AuthContext,
+  {options, state}: {options: FakeSshOptions; state: {keyDone: boolean}},
+): void {
+  const {password, questions, keyFirst} = options
+  if (context.method === 'publickey' && keyFirst !== undefined) {
+    const wanted = ssh2.utils.parseKey(readFileSync(keyFirst))
+    if (wanted instanceof Error || !wanted.getPublicSSH().equals(context.key.data)) {
+      context.reject(['publickey'])
+    } else if (!context.signature || !context.blob) context.accept()
+    else if (wanted.verify(context.blob, context.signature, context.hashAlgo) === true) {
+      state.keyDone = true
+      context.reject(['password'], true)
+    } else context.reject(['publickey'])
+    return
+  }
+  const methods: ('publickey' | 'password' | 'keyboard-interactive')[] = []
+  if (keyFirst !== undefined && !state.keyDone) methods.push('publickey')
+  else if (password !== undefined) methods.push('password')
+  if (questions) methods.push('keyboard-interactive')
+  if (context.method === 'password' && methods.includes('password')) {
+    if (context.password === password) context.accept()
+    else context.reject(methods)
+  } else if (context.method === 'keyboard-interactive' && questions) {
+    const prompts = Object.keys(questions).map((prompt) => ({prompt, echo: prompt.endsWith('? ')}))
+    context.prompt(prompts, (answers) => {
+      const right = Object.values(questions).every((answer, at) => answers[at] === answer)
+      if (right) context.accept()
+      else context.reject(methods)
+    })
+  } else context.reject(methods)
+}
