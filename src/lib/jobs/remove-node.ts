@@ -4,7 +4,8 @@ import {selectNodes} from '../cluster/select.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {apply} from '../provision/apply.ts'
 import {planRemoval} from '../provision/plan-removal.ts'
-import {probe} from '../provision/probe.ts'
+import {awaitVersion, probe} from '../provision/probe.ts'
+import type {Remote} from '../ssh/remote.ts'
 import {confirmed} from './confirm.ts'
 import {eachOf} from './each-of.ts'
 import {rootOn} from './root-on.ts'
@@ -132,13 +133,19 @@ async function uninstall(
   const needsRoot = actions.some((action) => action.root)
   const root = needsRoot ? await rootOn(remote, facts, {name: subject, sudoPassword}) : undefined
   await apply(remote, actions, {root, subject, report, signal})
-  const after = restores ? await probe(remote, {port: facts.port, signal}) : undefined
+  const restored = restores ? await comesBack(remote, signal) : undefined
   return {
     uninstall: 'done',
     steps: actions.map((action) => action.title),
     left,
-    ...(after?.ollama.answers === undefined ? {} : {restored: after.ollama.answers}),
+    ...(restored === undefined ? {} : {restored}),
   }
+}
+
+/** The version that the service of someone else answers with, once it is up again on its own port. */
+async function comesBack(remote: Remote, signal: AbortSignal): Promise<string | undefined> {
+  const {port, ollama} = await probe(remote, {signal})
+  return ollama.answers ?? awaitVersion(remote, {port, signal, timeoutMs: 10_000})
 }
 
 function stillThere(node: SshNode, error: OllamaxError): OllamaxError {

@@ -103,7 +103,8 @@ async function sizeOf(path: string): Promise<number> {
     if (!found.isFile()) throw new Error('it is not a file')
     return found.size
   } catch (error) {
-    throw bad(path, messageOf(error), error)
+    const missing = (error as {code?: string}).code === 'ENOENT'
+    throw bad(path, missing ? 'there is no such file' : messageOf(error), error)
   }
 }
 

@@ -115,6 +115,7 @@ if [ -d /run/systemd/system ]; then
   fi
   if [ -d /var/lib/systemd ]; then
     if [ -e "/var/lib/systemd/linger/$(id -un)" ]; then put linger 1; else put linger 0; fi
+    have pkcheck && limit 5 pkcheck --action-id org.freedesktop.login1.set-self-linger --process $$ >/dev/null && put may_linger 1
   fi
 fi
 for p in /run/crond.pid /var/run/crond.pid /run/crond.reboot /run/cron.pid; do [ -e $p ] && have crontab && { put cron 1; break; }; done

@@ -118,6 +118,9 @@ export interface Facts {
   /** The account's own systemd answers. */
   readonly userManager: boolean
   readonly linger: Known<boolean>
+  /** It lingers, or polkit lets the account switch that on. */
+  readonly mayLinger: boolean
+  /** cron runs, and the account may have a table. */
   readonly cron: boolean
   readonly ollamaUser: boolean
   /** Bytes of the archive that already lies in the staging directory. */

@@ -40,7 +40,9 @@ export function planNode(facts: Facts, wanted: WantedNode): Plan {
     }
   }
   const layout = layoutFor(kind, facts.home)
-  const keeper = kind === 'system' || facts.userManager ? 'systemd' : 'supervised'
+  // Without lingering, the account's systemd ends with its last session, and every service with it.
+  const byManager = facts.userManager && facts.mayLinger
+  const keeper = kind === 'system' || byManager ? 'systemd' : 'supervised'
   const program = chooseProgram(installation, wanted, facts)
   const actions = install({facts, wanted, layout, installation, program, port, keeper})
   return {

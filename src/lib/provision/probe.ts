@@ -1,4 +1,5 @@
 import {request} from 'node:http'
+import {setTimeout as wait} from 'node:timers/promises'
 import {OllamaxError} from '../errors.ts'
 import type {Remote} from '../ssh/remote.ts'
 import type {Facts} from './facts.ts'
@@ -63,6 +64,19 @@ export async function askVersion(
   } catch (error) {
     if (signal?.aborted || OllamaxError.is(error, 'SSH_LOST')) throw error
     return undefined
+  }
+}
+
+/** As `askVersion`, again and again until something answers; undefined after the deadline. */
+export async function awaitVersion(
+  remote: Remote,
+  {port, timeoutMs, signal}: {port: number; timeoutMs: number; signal: AbortSignal},
+): Promise<string | undefined> {
+  const deadline = Date.now() + timeoutMs
+  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.5, 1000)) {
+    const version = await askVersion(remote, port, signal)
+    if (version !== undefined || Date.now() > deadline) return version
+    await wait(pauseMs, undefined, {signal})
   }
 }
 

@@ -50,6 +50,7 @@ export function readFacts(output: string, when: Interval): Facts | undefined {
     own,
     userManager: one('user_manager') === '1',
     linger: one('linger') === undefined ? 'unknown' : one('linger') === '1',
+    mayLinger: one('linger') === '1' || one('may_linger') === '1',
     cron: one('cron') === '1',
     ollamaUser: one('ollama_home') !== undefined,
     ...(number(one('staged')) === undefined ? {} : {staged: number(one('staged')) ?? 0}),

@@ -6,6 +6,7 @@ export const TAKE_SERVICE = script`
 systemctl $1 disable -q --now ollama.service 2>/dev/null || :
 rm -f "$2/ollama.service" "$2/ollama.service.d/50-ollamax.conf"
 rmdir "$2/ollama.service.d" 2>/dev/null || :
+[ "$1" != --user ] || rmdir "$2/default.target.wants" "$2" "@{2%/*}" 2>/dev/null || :
 systemctl $1 daemon-reload
 systemctl $1 reset-failed ollama.service 2>/dev/null || :
 `
@@ -35,7 +36,7 @@ fi
 
 /** Others may count on it, so only where we let the account linger. */
 export const STOP_LINGER = script`
-loginctl disable-linger
+[ ! -e "/var/lib/systemd/linger/$(id -un)" ] || loginctl disable-linger
 `
 
 /** `$1` root, `$2` link that we made, or empty. */
@@ -65,6 +66,7 @@ export const FORGET = script`
 rm -rf "$1/.ollamax"
 [ -z "$2" ] || { rm -rf "$2"; rmdir "@{2%/*}" 2>/dev/null || :; }
 [ ! -d "$1" ] || rmdir "$1" 2>/dev/null || :
+case $1 in */ollamax/ollama) rmdir "@{1%/*}" 2>/dev/null || : ;; esac
 `
 
 /** `$1` staging directory. */

@@ -1,4 +1,3 @@
-import {setTimeout as wait} from 'node:timers/promises'
 import type {Reporter} from '../cluster/report.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import type {Remote} from '../ssh/remote.ts'
@@ -6,7 +5,7 @@ import type {Facts} from './facts.ts'
 import {layoutFor} from './layout.ts'
 import type {Plan} from './plan-value.ts'
 import {asRoot, type Root} from './privilege.ts'
-import {askVersion, getJson} from './probe.ts'
+import {awaitVersion, getJson} from './probe.ts'
 import {isLoopback, readEnvironment} from './read-facts.ts'
 import {IN_FORCE, KILL_AND_WAIT, WHY_DOWN} from './scripts.ts'
 
@@ -86,13 +85,8 @@ export async function verify(remote: Remote, options: VerifyOptions): Promise<Ve
 /** Waits until Ollama answers; if it does not, says what the service manager knows. */
 async function answers(remote: Remote, options: VerifyOptions): Promise<string> {
   const {plan, subject, signal} = options
-  const deadline = Date.now() + 30_000
-  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.5, 1000)) {
-    const version = await askVersion(remote, plan.port, signal)
-    if (version !== undefined) return version
-    if (Date.now() > deadline) break
-    await wait(pauseMs, undefined, {signal})
-  }
+  const version = await awaitVersion(remote, {port: plan.port, timeoutMs: 30_000, signal})
+  if (version !== undefined) return version
   throw new OllamaxError(
     'VERIFY_FAILED',
     `${subject}: Ollama does not answer on port ${plan.port} there. ${await whyDown(remote, options)}`.trim(),
