@@ -78,7 +78,7 @@ export function readInput(session: ChatSession, input: string): ChatInput {
   if (!text) return {kind: 'nothing'}
   if (!text.startsWith('/')) return {kind: 'say', text: input}
   const [, command = '', rest = ''] = /^\/(\S*)\s*([\s\S]*)$/.exec(text) ?? []
-  const change = COMMANDS[command]
+  const change = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined
   if (change) return change(session, rest)
   return {kind: 'tell', text: `no command /${command}; /help lists them`}
 }

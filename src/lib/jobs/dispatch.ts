@@ -89,6 +89,8 @@ export async function dispatch<T>(tools: DispatchTools, order: Order<T>): Promis
     const {dispatchAmong} = await import('./dispatch-among.ts')
     return dispatchAmong(tools, order, {cluster, nodes})
   }
+  if (order.policy !== undefined)
+    (await import('../balancer/policies.ts')).policyNamed(order.policy)
   // Nothing to choose: the request itself will tell what a reading would have told.
   const lease =
     cluster.nodes.length > 1
