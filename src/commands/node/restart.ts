@@ -17,15 +17,17 @@ export default class NodeRestart extends BaseCommand {
 
   async run(): Promise<NodeRestartResult> {
     const {args, flags} = await this.parse(NodeRestart)
-    if (!flags.yes)
-      await this.confirm(`Restart Ollama on ${args.node}? What it is answering now is cut.`)
-    const [{controlNode}, {parseDuration}] = await Promise.all([
+    const [{controlNode}, {confirmed}, {parseDuration}] = await Promise.all([
       import('../../lib/jobs/control-node.ts'),
+      import('../../lib/jobs/confirm.ts'),
       import('../../lib/cluster/size.ts'),
     ])
+    const tools = this.tools(flags)
+    const question = `Restart Ollama on ${args.node}? What it is answering now is cut.`
+    await confirmed(tools, flags.yes, question)
     const timeoutMs = parseDuration(flags.timeout)
     const result = await this.withProgress(flags.progress, (report) =>
-      controlNode(this.tools(flags), {name: args.node, action: 'restart', timeoutMs, report}),
+      controlNode(tools, {name: args.node, action: 'restart', timeoutMs, report}),
     )
     this.say(describeControlled(result))
     return result
