@@ -32,8 +32,8 @@ export default class ClusterShow extends BaseCommand {
           .join(','),
         node.drained ? 'drained' : '',
       ])
-      const {policy = 'default', gateway = 'none'} = cluster
-      this.note(`cluster ${cluster.name}, policy ${policy}, gateway ${gateway}, ${file}`)
+      const {policy = 'default'} = cluster
+      this.note(`cluster ${cluster.name}, policy ${policy}, ${file}`)
       if (rows.length > 0) this.say(await table(['node', 'address', 'labels', ''], rows))
       else this.note('it has no nodes; add one: ollamax node add user@host')
     }

@@ -9,7 +9,7 @@ export default class ConfigSet extends BaseCommand {
   static override summary = 'set one preference or setting of the cluster'
   static override description =
     `\`cluster\`, \`default-model\`, \`output\` and \`theme\` are this user's preferences.
-\`policy\`, \`gateway\`, \`defaults\` and \`nodes\` are keys of the cluster file, and dots lead into them; a value is read
+\`policy\`, \`defaults\` and \`nodes\` are keys of the cluster file, and dots lead into them; a value is read
 as YAML. docs/config.md has all of them.`
   static override examples = [
     '<%= config.bin %> config set default-model llama3.2',

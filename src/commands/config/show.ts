@@ -6,6 +6,8 @@ import {listSettings, type Setting, sourceOf} from '../../lib/jobs/config-settin
 export interface ConfigShowResult {
   readonly cluster: string
   readonly settings: readonly Setting[]
+  /** The cluster file as it is, with --yaml. */
+  readonly yaml: string | null
 }
 
 export default class ConfigShow extends BaseCommand {
@@ -15,7 +17,7 @@ export default class ConfigShow extends BaseCommand {
     '<%= config.bin %> config show --yaml',
   ]
   static override flags = {
-    yaml: Flags.boolean({summary: 'print the cluster file as it is', exclusive: ['json']}),
+    yaml: Flags.boolean({summary: 'print the cluster file as it is'}),
   }
 
   async run(): Promise<ConfigShowResult> {
@@ -23,8 +25,9 @@ export default class ConfigShow extends BaseCommand {
     const tools = this.tools(flags)
     const cluster = tools.clusterName()
     if (flags.yaml) {
-      process.stdout.write(sourceOf(tools).text)
-      return {cluster, settings: []}
+      const yaml = sourceOf(tools).text
+      if (!this.jsonEnabled()) process.stdout.write(yaml)
+      return {cluster, settings: [], yaml}
     }
     const settings = await listSettings(tools)
     if (!this.jsonEnabled()) {
@@ -32,6 +35,6 @@ export default class ConfigShow extends BaseCommand {
       if (rows.length > 0) this.say(await table(['setting', 'value'], rows))
       else this.note('nothing is set: everything is as by default')
     }
-    return {cluster, settings}
+    return {cluster, settings, yaml: null}
   }
 }

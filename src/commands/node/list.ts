@@ -1,5 +1,5 @@
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {labelSelectorFlag, nodesArg, timeoutFlag} from '../../lib/cli/flags.ts'
+import {labelSelectorFlag, nodesArg, readTimeoutFlag} from '../../lib/cli/flags.ts'
 import {Flags} from '../../lib/cli/oclif.ts'
 import {type Cell, table} from '../../lib/cli/output.ts'
 import {formatAge, formatLabels} from '../../lib/cluster/format.ts'
@@ -23,7 +23,7 @@ export default class NodeList extends BaseCommand {
   static override flags = {
     label: labelSelectorFlag(),
     live: Flags.boolean({summary: 'look at each node now'}),
-    timeout: timeoutFlag('3s'),
+    timeout: readTimeoutFlag(),
   }
 
   async run(): Promise<NodeListResult> {
@@ -35,7 +35,11 @@ export default class NodeList extends BaseCommand {
         import('../../lib/jobs/look-at.ts'),
         import('../../lib/cluster/size.ts'),
       ])
-      await lookAt(tools, selection, parseDuration(flags.timeout))
+      await lookAt(
+        tools,
+        selection,
+        flags.timeout === undefined ? undefined : parseDuration(flags.timeout),
+      )
     }
     const result = await listNodes(tools, selection)
     if (result.nodes.length === 0)

@@ -1,5 +1,5 @@
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {nodeArg, timeoutFlag} from '../../lib/cli/flags.ts'
+import {nodeArg, readTimeoutFlag} from '../../lib/cli/flags.ts'
 import {Flags} from '../../lib/cli/oclif.ts'
 import {describeFields} from '../../lib/cli/output.ts'
 import {formatAge, formatLabels} from '../../lib/cluster/format.ts'
@@ -17,7 +17,7 @@ export default class NodeShow extends BaseCommand {
   static override args = {node: nodeArg()}
   static override flags = {
     live: Flags.boolean({summary: 'look at it now'}),
-    timeout: timeoutFlag('3s'),
+    timeout: readTimeoutFlag(),
   }
 
   async run(): Promise<NodeShowResult> {
@@ -31,7 +31,11 @@ export default class NodeShow extends BaseCommand {
       // showNode says it when there is no such node; a name is no glob here.
       const {nodes} = await tools.cluster()
       if (nodes.some((node) => node.name === args.node))
-        await lookAt(tools, {names: [args.node], labels: []}, parseDuration(flags.timeout))
+        await lookAt(
+          tools,
+          {names: [args.node], labels: []},
+          flags.timeout === undefined ? undefined : parseDuration(flags.timeout),
+        )
     }
     const shown = await showNode(tools, args.node)
     this.say(describeFields(fieldsOf(shown)))

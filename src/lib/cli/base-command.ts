@@ -1,8 +1,10 @@
 import {Command} from '@oclif/core'
 import type {Reporter} from '../cluster/report.ts'
-import {OllamaxError} from '../errors.ts'
+import {messageOf, OllamaxError} from '../errors.ts'
 import {makeTools} from '../jobs/make-tools.ts'
 import type {Tools} from '../jobs/tools.ts'
+import {pathsFor} from '../state/paths.ts'
+import {readPreferences} from '../state/preferences.ts'
 import {terminalAsk} from './ask.ts'
 import {clusterFlag, type ProgressMode} from './flags.ts'
 import type {LiveReporter} from './progress.ts'
@@ -98,6 +100,24 @@ export abstract class BaseCommand extends Command {
         ...(error.details === undefined ? {} : {details: error.details}),
       },
     }
+  }
+
+  /** The user's preferences hold where the environment says nothing; what prints looks at that alone. */
+  protected override async init(): Promise<void> {
+    await super.init()
+    try {
+      const {output, theme} = readPreferences(pathsFor(process.env))
+      if (theme) process.env.OLLAMAX_THEME ||= theme
+      if (output) process.env.OLLAMAX_OUTPUT ||= output
+    } catch (error) {
+      // How things look is no reason to fail; a command that needs the preferences will.
+      this.note(`warning: ${messageOf(error)}`)
+    }
+  }
+
+  /** --json, or the user's wish to have everything so. */
+  override jsonEnabled(): boolean {
+    return super.jsonEnabled() || process.env.OLLAMAX_OUTPUT === 'json'
   }
 
   protected override logJson(json: unknown): void {

@@ -16,6 +16,10 @@ export const yesFlag = () => Flags.boolean({char: 'y', summary: 'do not ask'})
 export const timeoutFlag = (fallback: string) =>
   Flags.string({summary: 'longest time to wait', helpValue: '30s', default: fallback})
 
+/** On every command that reads nodes; without it, the cluster file's `defaults.readTimeout` holds. */
+export const readTimeoutFlag = () =>
+  Flags.string({summary: 'longest time to wait for a node; default 3s', helpValue: '3s'})
+
 const PROGRESS_MODES = ['auto', 'plain', 'json', 'none'] as const
 export type ProgressMode = (typeof PROGRESS_MODES)[number]
 

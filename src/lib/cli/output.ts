@@ -4,7 +4,7 @@ import {colorsOn, oneLine, paint, type Tone} from './paint.ts'
 export type Cell = string | {readonly text: string; readonly tone: Tone}
 
 export interface TableOptions {
-  /** Draw for people. Default: stdout is a terminal. */
+  /** Draw for people. Default: as OLLAMAX_OUTPUT says, else whether stdout is a terminal. */
   readonly tty?: boolean
   /** Columns of the terminal; wide values are cut to fit, the widest first. */
   readonly width?: number
@@ -25,8 +25,9 @@ export async function table(
 ): Promise<string> {
   const {stdout, env} = process
   if (rows.length === 0) return ''
-  if (!(options.tty ?? stdout.isTTY === true))
-    return rows.map((row) => row.map(textOf).join('\t')).join('\n')
+  const wanted = env.OLLAMAX_OUTPUT
+  const tty = wanted === 'table' || (wanted !== 'plain' && stdout.isTTY === true)
+  if (!(options.tty ?? tty)) return rows.map((row) => row.map(textOf).join('\t')).join('\n')
   const color = options.color ?? colorsOn(stdout, env)
   const {drawTable} = await import('./draw-table.ts')
   const drawn = rows.map((row) =>
@@ -34,7 +35,7 @@ export async function table(
       typeof cell === 'string' ? textOf(cell) : paint(cell.tone, textOf(cell), color),
     ),
   )
-  return drawTable(columns, drawn, options.width ?? stdout.columns ?? 80)
+  return drawTable(columns, drawn, options.width ?? (stdout.columns || 80))
 }
 
 const textOf = (cell: Cell) => oneLine(typeof cell === 'string' ? cell : cell.text)

@@ -11,12 +11,12 @@ const CODES: Readonly<Record<Tone, readonly [number, number]>> = {
 
 /**
  * Whether to colour what goes to a stream. FORCE_COLOR decides first (`0` and `false` mean no), then
- * NO_COLOR, a dumb terminal and the user's theme `none`; without any of them a terminal is coloured.
+ * NO_COLOR, a dumb terminal and the user's theme `none` (OLLAMAX_THEME); without any of them a terminal is coloured.
  */
 export function colorsOn(
   stream: {readonly isTTY?: boolean | undefined},
   env: Readonly<NodeJS.ProcessEnv>,
-  theme?: string,
+  theme = env.OLLAMAX_THEME,
 ): boolean {
   const forced = env.FORCE_COLOR
   if (forced !== undefined) return forced !== '0' && forced !== 'false'

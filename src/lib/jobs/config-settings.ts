@@ -26,7 +26,7 @@ const PREFERENCES: Readonly<Record<string, keyof Preferences>> = {
   output: 'output',
   theme: 'theme',
 }
-const CLUSTER_KEYS = ['policy', 'gateway', 'defaults', 'nodes']
+const CLUSTER_KEYS = ['policy', 'defaults', 'nodes']
 
 /** Mappings whose keys may hold dots, so the rest of the path is one key. */
 const FREE_KEYS = new Set(['labels', 'env', 'headers'])
@@ -67,6 +67,15 @@ export async function setSetting(
     edit.set(path, meant)
   })
   return {key, value: meant ?? null, file: sourceOf(tools).file}
+}
+
+/** The model that this user prefers. BAD_INPUT if there is none. */
+export function defaultModel(tools: Pick<Tools, 'paths'>): string {
+  const model = readPreferences(tools.paths).defaultModel
+  if (model) return model
+  throw new OllamaxError('BAD_INPUT', 'no model is given', {
+    suggestions: ['name one', 'or choose one for always: ollamax config set default-model MODEL'],
+  })
 }
 
 /** All settings that are set, one per leaf: preferences first, then the cluster file in its own order. */

@@ -62,7 +62,9 @@ export async function runModel(tools: RunTools, options: RunOptions): Promise<An
 }
 
 async function answer(tools: RunTools, options: RunOptions): Promise<Answer> {
-  const {body} = options
+  const {defaults} = await tools.cluster()
+  const keepAlive = defaults?.keepAliveSeconds
+  const body = {...(keepAlive === undefined ? {} : {keep_alive: keepAlive}), ...options.body}
   let told = {response: '', thinking: '', shown: 0}
   const ask = async (to: Asked) => {
     told = {response: '', thinking: '', shown: 0}

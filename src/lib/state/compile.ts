@@ -216,7 +216,6 @@ function toCluster(name: string, file: ClusterFile): Cluster {
     name,
     nodes: (file.nodes ?? []).map(toNode),
     ...(file.policy === undefined ? {} : {policy: file.policy}),
-    ...(file.gateway === undefined ? {} : {gateway: file.gateway}),
     ...(Object.keys(defaults).length === 0 ? {} : {defaults}),
   }
 }

@@ -57,9 +57,9 @@ What this user likes, for all clusters, stands in \`preferences.json\` beside th
 | key | value | meaning |
 | --- | --- | --- |
 | \`cluster\` | name | the cluster that commands work on; \`--cluster\` and \`OLLAMAX_CLUSTER\` go before it |
-| \`default-model\` | model name | the model of commands that need one and are given none |
-| \`output\` | \`auto\`, \`table\`, \`plain\` or \`json\` | how results are printed; \`auto\`: a table on a terminal, else plain lines |
-| \`theme\` | \`auto\`, \`dark\`, \`light\` or \`none\` | colours |
+| \`default-model\` | model name | the model that \`chat\` talks with when it is given none |
+| \`output\` | \`auto\`, \`table\`, \`plain\` or \`json\` | how results are printed; \`auto\`: a table on a terminal, else plain lines; \`OLLAMAX_OUTPUT\` goes before it |
+| \`theme\` | \`auto\`, \`dark\`, \`light\` or \`none\` | colours; \`none\`: no colours; \`OLLAMAX_THEME\` goes before it |
 `
 }
 

@@ -163,14 +163,11 @@ export const clusterSchema = z.strictObject({
   )
     .optional()
     .describe('balancer policy; default: the shortest expected time'),
-  gateway: text(urlProblem)
-    .optional()
-    .describe('address of a running gateway that commands use instead of the nodes'),
   defaults: z
     .strictObject({
       readTimeout: duration
         .optional()
-        .describe('longest wait for a node when all nodes are read; default `2s`'),
+        .describe('longest wait for a node in `node list` and `node show`; default `3s`'),
       keepAlive: text((value) =>
         value === 'forever' || duration.safeParse(value).success
           ? undefined
@@ -180,7 +177,9 @@ export const clusterSchema = z.strictObject({
         .describe('how long a model stays in memory after a request; `forever`: until stopped'),
       reuseIdle: duration
         .optional()
-        .describe('how long an SSH connection is kept open for the next command; `0`: not at all'),
+        .describe(
+          'how long unused SSH connections are kept for the next command; default `10m`; `0s`: not at all',
+        ),
     })
     .optional()
     .describe('what commands do when their flags do not say'),

@@ -45,10 +45,10 @@ test('a key means either a preference or a key of the cluster file', async () =>
 })
 
 test('what is not set is said on stderr, and is null in JSON', async () => {
-  const {code, stdout, stderr} = await ollamax('config', 'get', 'gateway')
-  expect({code, stdout, stderr}).toEqual({code: 0, stdout: '', stderr: 'gateway is not set\n'})
-  const answer = JSON.parse((await ollamax('config', 'get', 'gateway', '--json')).stdout)
-  expect(answer).toEqual({key: 'gateway', value: null, file})
+  const {code, stdout, stderr} = await ollamax('config', 'get', 'policy')
+  expect({code, stdout, stderr}).toEqual({code: 0, stdout: '', stderr: 'policy is not set\n'})
+  const answer = JSON.parse((await ollamax('config', 'get', 'policy', '--json')).stdout)
+  expect(answer).toEqual({key: 'policy', value: null, file})
 })
 
 test.each([
@@ -134,6 +134,27 @@ test('an editor that fails changes nothing', async () => {
   expect(code).toBe(2)
   expect(stderr).toContain('ended with exit code 3')
   expect(text()).toBe(LAB)
+})
+
+test('the preference for an output holds where neither flag nor environment says another', async () => {
+  await ollamax('config', 'set', 'output', 'json')
+  expect(JSON.parse((await ollamax('config', 'get', 'output')).stdout)).toMatchObject({
+    value: 'json',
+  })
+  const env = {...home.env, OLLAMAX_OUTPUT: 'table'}
+  const {stdout} = await runCli(['config', 'show'], {env})
+  expect(stdout).toMatch(/setting +value\noutput +json/)
+})
+
+test('broken preferences do not keep a command from working that can do without them', async () => {
+  const preferences = join(home.dir, 'ollamax/preferences.json')
+  writeFileSync(preferences, '{broken')
+  const version = await ollamax('version')
+  expect(version.code).toBe(0)
+  expect(version.stderr).toContain(`${preferences} is not valid JSON`)
+  expect((await ollamax('config', 'show')).code).toBe(2)
+  expect((await ollamax('config', 'set', 'theme', 'dark')).code).toBe(2)
+  expect(readFileSync(preferences, 'utf8')).toBe('{broken')
 })
 
 test('path prints where everything lies, also where there is nothing yet', async () => {

@@ -26,7 +26,6 @@ test('everything that may stand in a file is understood', () => {
     name: 'lab',
     file: 'lab.yaml',
     text: `${HEAD}policy: round-robin
-gateway: https://ollama.example.org:8443
 defaults: {readTimeout: 1.5s, keepAlive: forever, reuseIdle: 0}
 nodes:
   - name: gpu-1
@@ -47,7 +46,6 @@ nodes:
   expect(cluster).toEqual({
     name: 'lab',
     policy: 'round-robin',
-    gateway: 'https://ollama.example.org:8443',
     defaults: {readTimeoutMs: 1500, keepAliveSeconds: -1, reuseIdleMs: 0},
     nodes: [
       {
