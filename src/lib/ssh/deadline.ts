@@ -21,6 +21,7 @@ export function startDeadline(
   let startedMs = 0
   let stops = 0
   let timer: NodeJS.Timeout | undefined
+  let cleared = false
   const start = () => {
     startedMs = performance.now()
     timer = setTimeout(() => abort.abort(expired()), Math.max(0, leftMs))
@@ -42,10 +43,11 @@ export function startDeadline(
       try {
         return await work()
       } finally {
-        if (--stops === 0 && !abort.signal.aborted) start()
+        if (--stops === 0 && !cleared && !abort.signal.aborted) start()
       }
     },
     clear() {
+      cleared = true
       clearTimeout(timer)
       outer?.removeEventListener('abort', forward)
     },

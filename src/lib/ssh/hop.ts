@@ -1,11 +1,17 @@
 import {spawn} from 'node:child_process'
 import {connect as connectTcp} from 'node:net'
 import {Duplex} from 'node:stream'
-import ssh2, {type Client, type ServerHostKeyAlgorithm} from 'ssh2'
+import ssh2, {type Client, type ConnectConfig, type ServerHostKeyAlgorithm} from 'ssh2'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {type Credentials, prepareCredentials, type Secrets} from './auth.ts'
 import {abortable, type Deadline, startDeadline} from './deadline.ts'
-import {type HostKeyPolicy, hostKeyAlgorithms, judgeHostKey, readHostRecord} from './host-key.ts'
+import {
+  type HostKeyPolicy,
+  type HostRecord,
+  hostKeyAlgorithms,
+  judgeHostKey,
+  readHostRecord,
+} from './host-key.ts'
 import {fingerprintOf, keyTypeOf} from './known-hosts.ts'
 import type {SshTarget} from './target.ts'
 
@@ -51,18 +57,17 @@ export async function connectHop(target: SshTarget, options: HopOptions): Promis
 
 async function attempts(target: SshTarget, options: HopOptions, deadline: Deadline): Promise<Hop> {
   const refusedTypes: string[] = []
-  let pinError: unknown
+  let mismatch: unknown
   for (let dropped = 0; ; ) {
     try {
       return await attempt(target, options, {deadline, refusedTypes})
     } catch (error) {
-      if (error instanceof PinMismatch) {
-        // A fingerprint does not tell its key's type, and a server has several keys: ask for the others.
-        pinError ??= error.cause
+      if (error instanceof Mismatch) {
+        mismatch ??= error.cause
         refusedTypes.push(error.keyType)
         continue
       }
-      if (pinError) throw pinError
+      if (mismatch) throw mismatch
       if (!(error instanceof Dropped)) throw error
       if (++dropped >= DROPPED_TRIES) throw error.cause
       const pauseMs = 100 * 2 ** dropped * (0.5 + Math.random())
@@ -73,13 +78,19 @@ async function attempts(target: SshTarget, options: HopOptions, deadline: Deadli
 
 /** The server hung up before it said anything. */
 class Dropped extends Error {}
-/** The key shown is not the pinned one. */
-class PinMismatch extends Error {
+/** The key shown is not the one of the fingerprint that is wanted. */
+class Mismatch extends Error {
   readonly keyType: string
-  constructor(keyType: string, cause: unknown) {
-    super('not the pinned key', {cause})
-    this.keyType = keyType
+  constructor(key: Buffer, cause: unknown) {
+    super('another key', {cause})
+    this.keyType = keyTypeOf(key)
   }
+}
+
+/** A fingerprint does not tell its key's type, and a server has several keys: it may be another one. */
+function mayHaveAnother(policy: HostKeyPolicy, error: unknown): boolean {
+  const exact = policy.pinned !== undefined || typeof policy.accept === 'string'
+  return exact && OllamaxError.is(error, 'HOST_KEY_CHANGED')
 }
 
 interface Attempt {
@@ -94,53 +105,38 @@ async function attempt(target: SshTarget, options: HopOptions, attempt: Attempt)
     (name) => !attempt.refusedTypes.includes(name.startsWith('rsa-') ? 'ssh-rsa' : name),
   )
   if (algorithms.length === 0) throw new Error('no key type is left to ask for')
-  const stream = await openStream(target, options, deadline.signal)
-  const client = new ssh2.Client()
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => {})
-  const story = {phase: 'banner' as Phase, hostKey: ''}
-  let auth: Deadline | undefined
+  const auth = startDeadline(AUTH_MS + target.connectTimeoutMs, options.signal, () =>
+    slowAuth(target),
+  )
+  const both: Deadline = {
+    signal: auth.signal,
+    paused: (work) => deadline.paused(() => auth.paused(work)),
+    clear: () => {},
+  }
+  const client = new ssh2.Client()
+  const story: Story = {phase: 'banner', hostKey: ''}
+  let stream: Duplex | undefined
   try {
-    auth = startDeadline(AUTH_MS + target.connectTimeoutMs, options.signal, () => slowAuth(target))
-    const both: Deadline = {
-      signal: auth.signal,
-      paused: (work) => deadline.paused(() => auth?.paused(work) ?? work()),
-      clear: () => {},
-    }
-    const credentials = await prepareCredentials({
-      ...options,
-      target,
-      deadline: both,
-      fail: failure.reject,
-    })
+    // Before the stream: a server may hang up at once, and then somebody must be listening already.
+    const {env, secrets, ask} = options
+    const fail = failure.reject
+    const means = {env, secrets, ask, target, deadline: both, fail}
+    const credentials = await prepareCredentials(means)
+    stream = await openStream(target, options, deadline.signal)
+    // ssh2 listens only while it is connected; a late error of a stream given up is nobody's.
+    stream.on('error', () => {})
     const ready = handshake(client, {target, story, credentials})
-    client.connect({
-      sock: stream,
-      username: target.user,
-      authHandler: credentials.handler,
-      algorithms: {serverHostKey: algorithms as ServerHostKeyAlgorithm[]},
-      readyTimeout: 0,
-      keepaliveInterval: target.aliveIntervalMs,
-      keepaliveCountMax: target.aliveCountMax,
-      hostVerifier: (key: Buffer, verify: (ok: boolean) => void) => {
-        story.phase = 'host key'
-        story.hostKey = fingerprintOf(key)
-        both
-          .paused(() => judgeHostKey(record, key, options))
-          .then(
-            () => verify(true),
-            (error) => {
-              const mismatch =
-                options.pinned !== undefined && OllamaxError.is(error, 'HOST_KEY_CHANGED')
-              failure.reject(mismatch ? new PinMismatch(keyTypeOf(key), error) : error)
-              verify(false)
-            },
-          )
-      },
-    })
     client.once('handshake', () => {
       story.phase = 'login'
       deadline.clear()
+    })
+    client.connect({
+      ...settingsOf(target, algorithms),
+      sock: stream,
+      authHandler: credentials.handler,
+      hostVerifier: verifier({record, options, story, fail, deadline: both}),
     })
     const early = abortable(deadline.signal, Promise.race([ready, failure.promise]))
     await abortable(auth.signal, early)
@@ -148,18 +144,56 @@ async function attempt(target: SshTarget, options: HopOptions, attempt: Attempt)
   } catch (error) {
     client.on('error', () => {})
     client.destroy()
-    stream.destroy()
+    stream?.destroy()
     throw error
   } finally {
-    auth?.clear()
+    auth.clear()
   }
 }
 
-type Phase = 'banner' | 'host key' | 'login'
+function settingsOf(target: SshTarget, algorithms: readonly string[]): ConnectConfig {
+  return {
+    username: target.user,
+    algorithms: {serverHostKey: algorithms as ServerHostKeyAlgorithm[]},
+    // The time is kept here, since it has to stand still while a person is asked.
+    readyTimeout: 0,
+    keepaliveInterval: target.aliveIntervalMs,
+    keepaliveCountMax: target.aliveCountMax,
+  }
+}
+
+interface Judging {
+  readonly record: HostRecord
+  readonly options: HopOptions
+  readonly story: Story
+  readonly fail: (error: unknown) => void
+  readonly deadline: Deadline
+}
+
+function verifier({record, options, story, fail, deadline}: Judging) {
+  return (key: Buffer, verify: (ok: boolean) => void): void => {
+    story.phase = 'host key'
+    story.hostKey = fingerprintOf(key)
+    const judged = deadline.paused(() => judgeHostKey(record, key, options))
+    judged.then(
+      () => verify(true),
+      (error) => {
+        fail(mayHaveAnother(options, error) ? new Mismatch(key, error) : error)
+        verify(false)
+      },
+    )
+  }
+}
+
+/** How far one attempt has come, for the words of its failure. */
+interface Story {
+  phase: 'banner' | 'host key' | 'login'
+  hostKey: string
+}
 
 function handshake(
   client: Client,
-  about: {target: SshTarget; story: {phase: Phase}; credentials: Credentials},
+  about: {target: SshTarget; story: Story; credentials: Credentials},
 ): Promise<void> {
   const {target, story, credentials} = about
   return new Promise((resolve, reject) => {
@@ -170,7 +204,8 @@ function handshake(
           ? lostInLogin(target, reason)
           : credentials.denied(reason)
       }
-      if (/before handshake/.test(reason?.message ?? 'before handshake')) {
+      const cut = reason === undefined || reason.level === 'client-socket'
+      if (story.phase === 'banner' && (cut || /before handshake/.test(reason?.message ?? ''))) {
         return new Dropped('dropped', {cause: notSsh(target, reason)})
       }
       return badHandshake(target, reason)

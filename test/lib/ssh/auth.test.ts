@@ -207,3 +207,23 @@ test('Ctrl-C at a question ends the login with that, not with a refusal', async 
     await expect(login({config: nothing, port, ask})).rejects.toBe(stop)
   })
 })
+
+test('the time limits stand still while a person thinks', async () => {
+  await withServer({password: 'slow'}, async ({port}) => {
+    const ask = fakeAsk([true, 'slow'])
+    const thinking = async <T>(answer: Promise<T>) => {
+      await new Promise((resolve) => setTimeout(resolve, 1300))
+      return answer
+    }
+    await login({
+      config: [...nothing, 'ConnectTimeout 1'],
+      port,
+      accept: false,
+      ask: {
+        ...ask,
+        confirm: (question, without) => thinking(ask.confirm(question, without)),
+        secret: (question, without) => thinking(ask.secret(question, without)),
+      },
+    })
+  })
+})

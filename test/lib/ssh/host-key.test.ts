@@ -57,6 +57,8 @@ test('without a terminal an unknown host is refused with its fingerprint and the
 })
 
 test('a fingerprint given beforehand lets in exactly that key', async () => {
+  await connect({accept: sshd.fingerprint('rsa')})
+  writeFileSync(sshd.knownHosts, '')
   await expect(connect({accept: 'SHA256:wrong'})).rejects.toMatchObject({code: 'HOST_KEY_CHANGED'})
   await connect({accept: sshd.fingerprint('ed25519')})
 })

@@ -82,7 +82,8 @@ class ForwardStream extends Duplex {
   readonly #onLost: () => void
 
   constructor(channel: ClientChannel, wire: Wire) {
-    super({allowHalfOpen: true})
+    // As sockets do by default: what ends on one side ends on the other, so no stream is left over.
+    super({allowHalfOpen: false})
     this.#channel = channel
     this.#lost = wire.lost
     this.#onLost = () => this.destroy(wire.lost.reason)
