@@ -1,0 +1,70 @@
+import {setTimeout as pause} from 'node:timers/promises'
+import type {LoadedModel} from '../cluster/reading.ts'
+import {roundDuration} from '../cluster/size.ts'
+import type {ClusterStatus, NodeStatus} from '../jobs/read-status.ts'
+import {type Cell, table} from './output.ts'
+
+const COLUMNS = ['NAME', 'STATE', 'VERSION', 'ANSWERED', 'MODELS', 'LOADED', 'IN FLIGHT', 'REASON']
+
+/** The status for people, or as stable lines when piped. */
+export async function describeStatus(status: ClusterStatus): Promise<string> {
+  const rows = await table(COLUMNS, status.nodes.map(row))
+  if (!process.stdout.isTTY || status.nodes.length === 0) return rows
+  const drained = status.nodes.filter((node) => node.drained).length
+  const more = drained > 0 ? `, ${drained} drained` : ''
+  return `${rows}\n\n${status.up} of ${status.nodes.length} nodes up${more} (cluster ${status.cluster})`
+}
+
+function row(node: NodeStatus): Cell[] {
+  const state = node.drained ? `${node.state},drained` : node.state
+  return [
+    node.name,
+    {text: state, tone: node.state === 'down' ? 'bad' : node.drained ? 'warn' : 'good'},
+    node.version ?? '-',
+    node.latencyMs === undefined ? '-' : roundDuration(node.latencyMs),
+    node.models === undefined ? '-' : String(node.models),
+    node.loaded?.map(describeLoaded).join(', ') || '-',
+    String(node.inFlight),
+    node.reason === undefined ? '-' : {text: node.reason, tone: 'bad'},
+  ]
+}
+
+/** `tiny:latest (GPU)`, `(43% GPU)`, `(CPU)`. */
+function describeLoaded({name, sizeBytes, vramBytes}: LoadedModel): string {
+  if (sizeBytes <= 0) return name
+  const share = Math.min(1, vramBytes / sizeBytes)
+  const where = share === 0 ? 'CPU' : share === 1 ? 'GPU' : `${Math.round(share * 100)}% GPU`
+  return `${name} (${where})`
+}
+
+export interface WatchOptions {
+  readonly intervalMs: number
+  readonly signal: AbortSignal
+  /** One status per line, as JSON. */
+  readonly json: boolean
+}
+
+/**
+ * Shows the status again and again until aborted: in place on a terminal, else one after the other with
+ * an empty line between. Changes no mode of the terminal, so that there is nothing to restore.
+ */
+export async function watchStatus(
+  read: () => Promise<ClusterStatus>,
+  {intervalMs, signal, json}: WatchOptions,
+): Promise<never> {
+  const {stdout} = process
+  let height = 0
+  for (;;) {
+    const status = await read()
+    if (json) stdout.write(`${JSON.stringify(status)}\n`)
+    else {
+      const lines = `${await describeStatus(status)}\n`.split('\n')
+      // What is higher than the screen could not be drawn over.
+      const shown = stdout.isTTY ? lines.slice(0, (stdout.rows ?? 24) - 1) : lines
+      if (stdout.isTTY && height > 0) stdout.write(`\u001b[${height}A\r\u001b[J`)
+      stdout.write(`${shown.join('\n')}\n`)
+      height = shown.length
+    }
+    await pause(intervalMs, undefined, {signal})
+  }
+}
