@@ -25,7 +25,7 @@ export type ChatInput =
   | {readonly kind: 'session'; readonly session: ChatSession; readonly text: string}
   | {readonly kind: 'tell'; readonly text: string}
 
-export const CHAT_HELP = `/model [NAME]        show or change the model
+const CHAT_HELP = `/model [NAME]        show or change the model
 /system [TEXT]       show, set or (with "") remove the system message
 /set OPTION VALUE    set an option of the model run; /set alone shows all
 /save FILE           keep the conversation in a file

@@ -66,6 +66,6 @@ function describe(note: Note): string | undefined {
   if (candidate.inFlight > 0)
     return `${node}: waiting for ${candidate.inFlight} ${candidate.inFlight === 1 ? 'request' : 'requests'} before this one`
   if (candidate.residency === 'loaded') return `${node}: reading the prompt`
-  const guess = terms.guessed.includes('load') ? 'perhaps' : 'about'
-  return `${node}: loading the model, ${guess} ${roundDuration(terms.loadMs)}`
+  const known = terms.guessed.includes('load') ? '' : `, about ${roundDuration(terms.loadMs)}`
+  return `${node}: loading the model${known}`
 }

@@ -14,7 +14,7 @@ import {
   leaseDir,
   type Order,
   ratesPath,
-} from './dispatch.ts'
+} from './ask-node.ts'
 import {explainFailure} from './explain-failure.ts'
 import {type Survey, surveyNodes} from './survey-nodes.ts'
 

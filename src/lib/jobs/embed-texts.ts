@@ -1,6 +1,7 @@
 import {embed} from '../ollama/client.ts'
 import type {AnswerStats, EmbedRequest} from '../ollama/wire.ts'
-import {type Attempt, type DispatchNote, dispatch} from './dispatch.ts'
+import type {Attempt, DispatchNote} from './ask-node.ts'
+import {dispatch} from './dispatch.ts'
 import type {Tools} from './tools.ts'
 
 export interface EmbedOptions {

@@ -5,7 +5,7 @@ import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
 import {OllamaxError} from '../errors.ts'
 import {readNode} from '../ollama/read-node.ts'
-import type {Failed, Order} from './dispatch.ts'
+import type {Failed, Order} from './ask-node.ts'
 import type {Tools} from './tools.ts'
 
 interface Situation {

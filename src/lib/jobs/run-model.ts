@@ -1,8 +1,9 @@
 import {OllamaxError} from '../errors.ts'
 import {chat, generate} from '../ollama/client.ts'
 import type {AnswerChunk, AnswerStats, ChatRequest, GenerateRequest} from '../ollama/wire.ts'
+import type {Asked, Attempt, DispatchNote, Order} from './ask-node.ts'
 import {withDeadline} from './deadline.ts'
-import {type Asked, type Attempt, type DispatchNote, dispatch, type Order} from './dispatch.ts'
+import {dispatch} from './dispatch.ts'
 import type {PullOptions} from './offer-pull.ts'
 import type {Tools} from './tools.ts'
 

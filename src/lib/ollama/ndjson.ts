@@ -4,7 +4,7 @@ export class BadLine extends Error {
 }
 
 /** Longest line taken, in bytes: a final chunk with a large `context` is some hundred KiB. */
-export const MAX_LINE_BYTES = 8 * 1024 * 1024
+const MAX_LINE_BYTES = 8 * 1024 * 1024
 
 const NEWLINE = 10
 

@@ -66,7 +66,7 @@ export async function version(endpoint: Endpoint, options: CallOptions): Promise
 }
 
 /** The models on a node's disk. */
-export async function tags(endpoint: Endpoint, options: CallOptions): Promise<ModelTag[]> {
+async function tags(endpoint: Endpoint, options: CallOptions): Promise<ModelTag[]> {
   return (await readList(endpoint, '/api/tags', options)).map(tagOf)
 }
 

@@ -144,7 +144,7 @@ async function transportFor(endpoint: Endpoint): Promise<Transport> {
 }
 
 /** Reads a body as text; throws NODE_ERROR beyond `maxBytes`. */
-export async function readText(response: WireResponse, maxBytes: number): Promise<string> {
+async function readText(response: WireResponse, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of response.body) {
