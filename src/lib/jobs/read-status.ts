@@ -3,7 +3,7 @@ import type {NodeSpec} from '../cluster/node.ts'
 import type {LoadedModel, Reading} from '../cluster/reading.ts'
 import {type Selection, selectNodes} from '../cluster/select.ts'
 import {type NodeUse, readUse} from '../state/leases.ts'
-import {leaseDir} from './dispatch.ts'
+import {leaseDir} from './ask-node.ts'
 import {observe} from './observe.ts'
 import type {Tools} from './tools.ts'
 
