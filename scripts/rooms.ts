@@ -14,7 +14,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   jobs: ['cluster', 'balancer', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
   tui: ['cluster'],
   cli: ['cluster', 'jobs', 'tui', 'state'],
-  commands: ['cluster', 'jobs', 'cli'],
+  // `engine` and `holder`: the commands that their own processes run are doors to them and nothing else.
+  commands: ['cluster', 'jobs', 'cli', 'engine', 'holder'],
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */
@@ -33,7 +34,7 @@ export const OWNERS: Readonly<Record<string, readonly string[]>> = {
   react: ['tui'],
   '@inquirer/prompts': ['cli'],
   'cli-table3': ['cli'],
-  '@oclif/core': ['cli'],
+  '@oclif/core': ['cli', 'commands'],
   'node-llama-cpp': ['engine'],
 }
 
