@@ -108,7 +108,7 @@ async function settle(
 }
 
 /** All reasons at once. */
-export function unfit(name: string, plan: Plan): OllamaxError {
+function unfit(name: string, plan: Plan): OllamaxError {
   const [first] = plan.problems
   const text =
     plan.problems.length === 1

@@ -63,7 +63,7 @@ export function planNode(facts: Facts, wanted: WantedNode): Plan {
 }
 
 /** True if what the account may do there includes becoming root, as far as that is known. */
-export const mayBeRoot = (facts: Facts) => facts.sudo !== 'denied' && facts.sudo !== 'absent'
+const mayBeRoot = (facts: Facts) => facts.sudo !== 'denied' && facts.sudo !== 'absent'
 
 function chooseKind(facts: Facts, wanted: WantedNode): 'system' | 'user' | 'external' {
   if (wanted.userMode) return 'user'

@@ -46,7 +46,7 @@ export async function probe(remote: Remote, options: ProbeOptions = {}): Promise
  * The version that Ollama on the host's loopback says, asked through the connection; undefined if
  * what listens there (if anything) does not answer as Ollama does within 3 seconds.
  */
-export async function askVersion(
+async function askVersion(
   remote: Remote,
   port: number,
   signal?: AbortSignal,

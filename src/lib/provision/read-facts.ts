@@ -60,7 +60,7 @@ export function readFacts(output: string, when: Interval): Facts | undefined {
 }
 
 /** Version of Ollama in what `ollama -v` prints; it names the client's own one only beside a server's. */
-export function readVersion(text: string | undefined): Known<string> {
+function readVersion(text: string | undefined): Known<string> {
   const found =
     /client version is v?([^\s]+)/.exec(text ?? '') ?? /version is v?([^\s]+)/.exec(text ?? '')
   return found?.[1] ?? 'unknown'
