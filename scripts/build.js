@@ -49,12 +49,6 @@ const chunks = {
       namespace: 'absent',
     }))
     context.onLoad({filter: /.*/, namespace: 'absent'}, () => ({contents: 'export default {}'}))
-    // The same file by its own name: `import {Flags} from '../lib/cli/oclif.ts'`.
-    context.onResolve({filter: /\/oclif\.ts$/}, (args) =>
-      args.kind === 'entry-point'
-        ? undefined
-        : {path: from(context.initialOptions.outfile, 'lib/cli/oclif.cjs'), external: true},
-    )
     context.onResolve({filter: /^\./}, (args) => {
       if (args.kind !== 'dynamic-import' || args.importer.includes('node_modules')) return
       const file = resolve(args.resolveDir, args.path)

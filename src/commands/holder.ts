@@ -1,5 +1,5 @@
+import {Flags} from '@oclif/core'
 import {BaseCommand} from '../lib/cli/base-command.ts'
-import {Flags} from '../lib/cli/oclif.ts'
 import {table} from '../lib/cli/output.ts'
 import {readHolder, serveHolder, stopHolder} from '../lib/jobs/control-holder.ts'
 

@@ -1,6 +1,6 @@
+import {Flags} from '@oclif/core'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {labelSelectorFlag, nodesArg, timeoutFlag} from '../lib/cli/flags.ts'
-import {Flags} from '../lib/cli/oclif.ts'
 import type {ClusterStatus} from '../lib/jobs/read-status.ts'
 
 export interface StatusResult extends ClusterStatus {}

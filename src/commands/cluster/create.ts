@@ -1,5 +1,5 @@
+import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {Args, Flags} from '../../lib/cli/oclif.ts'
 import {type ChangedCluster, createCluster} from '../../lib/jobs/change-clusters.ts'
 
 export interface ClusterCreateResult extends ChangedCluster {}

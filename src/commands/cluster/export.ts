@@ -1,6 +1,6 @@
+import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {yesFlag} from '../../lib/cli/flags.ts'
-import {Args, Flags} from '../../lib/cli/oclif.ts'
 import {exportCluster} from '../../lib/jobs/list-clusters.ts'
 
 export interface ClusterExportResult {

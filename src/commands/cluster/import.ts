@@ -1,6 +1,6 @@
+import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {yesFlag} from '../../lib/cli/flags.ts'
-import {Args, Flags} from '../../lib/cli/oclif.ts'
 import {type ChangedCluster, importCluster} from '../../lib/jobs/change-clusters.ts'
 
 export interface ClusterImportResult extends ChangedCluster {

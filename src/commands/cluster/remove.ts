@@ -1,6 +1,6 @@
+import {Args} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {yesFlag} from '../../lib/cli/flags.ts'
-import {Args} from '../../lib/cli/oclif.ts'
 import {removeCluster} from '../../lib/jobs/change-clusters.ts'
 
 export interface ClusterRemoveResult {

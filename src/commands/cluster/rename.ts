@@ -1,5 +1,5 @@
+import {Args} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {Args} from '../../lib/cli/oclif.ts'
 import {type ChangedCluster, renameCluster} from '../../lib/jobs/change-clusters.ts'
 
 export interface ClusterRenameResult extends ChangedCluster {}

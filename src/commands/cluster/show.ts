@@ -1,5 +1,5 @@
+import {Args} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {Args} from '../../lib/cli/oclif.ts'
 import {table} from '../../lib/cli/output.ts'
 import type {Cluster, NodeSpec} from '../../lib/cluster/node.ts'
 import {clusterPath} from '../../lib/jobs/list-clusters.ts'

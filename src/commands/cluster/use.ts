@@ -1,5 +1,5 @@
+import {Args} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {Args} from '../../lib/cli/oclif.ts'
 import {type ChangedCluster, chooseCluster} from '../../lib/jobs/change-clusters.ts'
 
 export interface ClusterUseResult extends ChangedCluster {}

@@ -1,5 +1,5 @@
+import {Args} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {Args} from '../../lib/cli/oclif.ts'
 import {getSetting, type Setting} from '../../lib/jobs/config-settings.ts'
 
 export interface ConfigGetResult extends Setting {}

@@ -1,5 +1,5 @@
+import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {Args, Flags} from '../../lib/cli/oclif.ts'
 import {OllamaxError} from '../../lib/errors.ts'
 import {type Setting, setSetting} from '../../lib/jobs/config-settings.ts'
 

@@ -1,5 +1,5 @@
+import {Args} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {Args} from '../../lib/cli/oclif.ts'
 import {type ValidConfig, validateConfig} from '../../lib/jobs/validate-config.ts'
 
 export interface ConfigValidateResult extends ValidConfig {}

@@ -1,5 +1,5 @@
+import {Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {Flags} from '../../lib/cli/oclif.ts'
 
 export interface EngineServeResult {
   readonly stopped: true

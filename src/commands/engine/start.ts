@@ -1,7 +1,7 @@
+import {Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {progressFlag} from '../../lib/cli/flags.ts'
 import {modelFlags} from '../../lib/cli/model-flags.ts'
-import {Flags} from '../../lib/cli/oclif.ts'
 import type {StartedEngine} from '../../lib/jobs/start-engine.ts'
 
 export interface EngineStartResult extends StartedEngine {}

@@ -1,6 +1,6 @@
+import {Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {labelSelectorFlag, nodesArg, timeoutFlag} from '../../lib/cli/flags.ts'
-import {Flags} from '../../lib/cli/oclif.ts'
 import type {NodeExec as ExecResult} from '../../lib/jobs/exec-on-nodes.ts'
 
 export interface NodeExecResult {

@@ -1,5 +1,5 @@
+import {Args} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {Args} from '../../lib/cli/oclif.ts'
 import {formatLabels} from '../../lib/cluster/format.ts'
 import {parseLabelEdit} from '../../lib/cluster/select.ts'
 

@@ -1,6 +1,6 @@
+import {Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {labelSelectorFlag, nodesArg, readTimeoutFlag} from '../../lib/cli/flags.ts'
-import {Flags} from '../../lib/cli/oclif.ts'
 import {type Cell, table} from '../../lib/cli/output.ts'
 import {formatAge, formatLabels} from '../../lib/cluster/format.ts'
 import {type ListedNode, listNodes} from '../../lib/jobs/list-nodes.ts'

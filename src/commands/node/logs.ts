@@ -1,6 +1,6 @@
+import {Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {nodeArg} from '../../lib/cli/flags.ts'
-import {Flags} from '../../lib/cli/oclif.ts'
 
 export interface NodeLogsResult {
   readonly node: string

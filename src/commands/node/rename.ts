@@ -1,6 +1,6 @@
+import {Args} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {nodeArg} from '../../lib/cli/flags.ts'
-import {Args} from '../../lib/cli/oclif.ts'
 
 export interface NodeRenameResult {
   readonly from: string

@@ -1,6 +1,6 @@
+import {Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {nodeArg, readTimeoutFlag} from '../../lib/cli/flags.ts'
-import {Flags} from '../../lib/cli/oclif.ts'
 import {describeFields} from '../../lib/cli/output.ts'
 import {formatAge, formatLabels} from '../../lib/cluster/format.ts'
 import {type ShownNode, showNode} from '../../lib/jobs/show-node.ts'
