@@ -26,13 +26,19 @@ export async function runHolder(options: RunOptions): Promise<boolean> {
   const links: Links = new Map()
   const end = Promise.withResolvers<void>()
   const idle = setTimeout(() => void looksIdle(), options.idleMs)
+  let requests = 0
   const looksIdle = async () => {
     const all = await Promise.all(opened(links))
-    if (all.some((link) => link.status().streams > 0)) idle.refresh()
+    if (requests > 0 || all.some((link) => link.status().streams > 0)) idle.refresh()
     else end.resolve()
   }
   const server = createServer((socket) => {
     idle.refresh()
+    requests++
+    socket.once('close', () => {
+      requests--
+      idle.refresh()
+    })
     serve(socket, (request) => answer(request, {place, links, idle, stop: end.resolve}))
   })
   const listening = await withLock(place.dir, () => listen(server, place.control, signal), {

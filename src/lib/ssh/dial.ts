@@ -1,14 +1,14 @@
 import type {Duplex} from 'node:stream'
-import type {Secrets} from './auth.ts'
 import {exec} from './channels/exec.ts'
 import {openForward} from './channels/forward.ts'
 import {put} from './channels/put.ts'
 import {openShell} from './channels/shell.ts'
-import {connectHop} from './hop.ts'
-import type {HostKeyPolicy} from './host-key.ts'
+import type {Secrets} from './connect/auth.ts'
+import {connectHop} from './connect/hop.ts'
+import type {HostKeyPolicy} from './connect/host-key.ts'
+import {type Wire, wireOver} from './connect/wire.ts'
 import type {Remote} from './remote.ts'
 import type {SshTarget} from './target.ts'
-import {type Wire, wireOver} from './wire.ts'
 
 export interface DialOptions extends HostKeyPolicy {
   readonly env: Readonly<NodeJS.ProcessEnv>

@@ -3,7 +3,7 @@ import {homedir, userInfo} from 'node:os'
 import {isAbsolute, join} from 'node:path'
 import SSHConfig, {LineType} from 'ssh-config'
 import {messageOf, OllamaxError} from '../errors.ts'
-import {globMatches} from './known-hosts.ts'
+import {globMatches} from './connect/known-hosts.ts'
 import type {Destination, Settings} from './target.ts'
 
 export interface ReadOptions {

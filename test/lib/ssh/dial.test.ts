@@ -2,8 +2,11 @@ import {createHash, randomBytes} from 'node:crypto'
 import {readFileSync, statSync, writeFileSync} from 'node:fs'
 import {createServer} from 'node:net'
 import {join} from 'node:path'
-import {Readable} from 'node:stream'
+import {PassThrough, Readable} from 'node:stream'
 import {afterAll, beforeAll, expect, test} from 'vitest'
+import {openShell, type Terminal} from '../../../src/lib/ssh/channels/shell.ts'
+import {connectHop} from '../../../src/lib/ssh/connect/hop.ts'
+import {wireOver} from '../../../src/lib/ssh/connect/wire.ts'
 import {type Connection, type DialOptions, dial} from '../../../src/lib/ssh/dial.ts'
 import {resolveTarget} from '../../../src/lib/ssh/target.ts'
 import {type Sshd, startSshd} from '../../support/sshd.ts'
@@ -60,4 +63,17 @@ test('a stream leads to a port of the other machine', async () => {
   const chunks = await stream.toArray()
   expect(Buffer.concat(chunks).toString()).toBe('hello')
   echo.close()
+})
+
+test('a shell without a terminal is plain pipes, with its exit code', async () => {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  stdin.end('echo "got $(cat)"; exit 9\nthis')
+  const target = await resolveTarget(sshd.target, {env: sshd.env})
+  const {client} = await connectHop(target, {env: sshd.env})
+  const wire = wireOver(client, 'it')
+  const terminal = {stdin, stdout, stderr, term: 'xterm'} as unknown as Terminal
+  expect(await openShell(wire, terminal)).toBe(9)
+  stdout.end()
+  expect(Buffer.concat(await stdout.toArray()).toString()).toContain('got this')
+  await wire.close()
 })

@@ -10,7 +10,7 @@ import {
   fingerprintOf,
   parseKnownHosts,
   recordName,
-} from '../../../src/lib/ssh/known-hosts.ts'
+} from '../../../src/lib/ssh/connect/known-hosts.ts'
 import {makeKey} from '../../support/sshd.ts'
 
 let dir: string

@@ -4,10 +4,10 @@ import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import type {ClientChannel} from 'ssh2'
 import {messageOf, OllamaxError} from '../../errors.ts'
+import type {Wire} from '../connect/wire.ts'
 import {abortable, startDeadline} from '../deadline.ts'
 import {oneLine, quote} from '../quote.ts'
 import type {ExecOptions, ExecResult} from '../remote.ts'
-import type {Wire} from '../wire.ts'
 
 const TIMEOUT_MS = 60_000
 const MAX_BYTES = 8 * 1024 * 1024

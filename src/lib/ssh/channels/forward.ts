@@ -1,8 +1,8 @@
 import {Duplex} from 'node:stream'
 import type {ClientChannel} from 'ssh2'
 import {messageOf, OllamaxError} from '../../errors.ts'
+import type {Wire} from '../connect/wire.ts'
 import {abortable, startDeadline} from '../deadline.ts'
-import type {Wire} from '../wire.ts'
 
 export interface ForwardOptions {
   readonly host?: string

@@ -1,9 +1,9 @@
 import {Readable} from 'node:stream'
 import type {SFTPWrapper} from 'ssh2'
 import {messageOf, OllamaxError} from '../../errors.ts'
+import type {Wire} from '../connect/wire.ts'
 import {abortable} from '../deadline.ts'
 import type {PutOptions} from '../remote.ts'
-import type {Wire} from '../wire.ts'
 import {exec} from './exec.ts'
 
 const STALL_MS = 30_000

@@ -1,8 +1,8 @@
 import {constants} from 'node:os'
 import type {ClientChannel, PseudoTtyOptions} from 'ssh2'
 import {messageOf, OllamaxError} from '../../errors.ts'
+import type {Wire} from '../connect/wire.ts'
 import {startDeadline} from '../deadline.ts'
-import type {Wire} from '../wire.ts'
 
 /** The terminal (or pipes) that a remote shell is wired to. */
 export interface Terminal {

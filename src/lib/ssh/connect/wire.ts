@@ -1,7 +1,7 @@
 import {setTimeout as pause} from 'node:timers/promises'
 import type {Client, ClientChannel} from 'ssh2'
-import {messageOf, OllamaxError} from '../errors.ts'
-import {abortable} from './deadline.ts'
+import {messageOf, OllamaxError} from '../../errors.ts'
+import {abortable} from '../deadline.ts'
 
 /** Opens a session channel on a client and calls back, as `client.exec` and its like do. */
 export type Opener<C> = (

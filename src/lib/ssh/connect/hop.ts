@@ -2,9 +2,10 @@ import {spawn} from 'node:child_process'
 import {connect as connectTcp} from 'node:net'
 import {Duplex} from 'node:stream'
 import ssh2, {type Client, type ConnectConfig, type ServerHostKeyAlgorithm} from 'ssh2'
-import {messageOf, OllamaxError} from '../errors.ts'
+import {messageOf, OllamaxError} from '../../errors.ts'
+import {abortable, type Deadline, startDeadline} from '../deadline.ts'
+import type {SshTarget} from '../target.ts'
 import {type Credentials, prepareCredentials, type Secrets} from './auth.ts'
-import {abortable, type Deadline, startDeadline} from './deadline.ts'
 import {
   type HostKeyPolicy,
   type HostRecord,
@@ -13,7 +14,6 @@ import {
   readHostRecord,
 } from './host-key.ts'
 import {fingerprintOf, keyTypeOf} from './known-hosts.ts'
-import type {SshTarget} from './target.ts'
 
 export interface HopOptions extends HostKeyPolicy {
   readonly env: Readonly<NodeJS.ProcessEnv>

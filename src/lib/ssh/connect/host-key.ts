@@ -1,5 +1,6 @@
-import type {Ask} from '../cluster/ask.ts'
-import {messageOf, OllamaxError} from '../errors.ts'
+import type {Ask} from '../../cluster/ask.ts'
+import {messageOf, OllamaxError} from '../../errors.ts'
+import type {SshTarget} from '../target.ts'
 import {
   addKnownHost,
   coversHost,
@@ -9,7 +10,6 @@ import {
   readKnownHosts,
   recordName,
 } from './known-hosts.ts'
-import type {SshTarget} from './target.ts'
 
 /** Who may say yes to a host key, and what is known of it beside the known_hosts files. */
 export interface HostKeyPolicy {

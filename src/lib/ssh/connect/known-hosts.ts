@@ -1,7 +1,7 @@
 import {createHash, createHmac, randomBytes} from 'node:crypto'
 import {appendFile, mkdir, open, readFile} from 'node:fs/promises'
 import {dirname} from 'node:path'
-import {OllamaxError} from '../errors.ts'
+import {OllamaxError} from '../../errors.ts'
 
 /** One line of a known_hosts file. */
 export interface KnownHost {

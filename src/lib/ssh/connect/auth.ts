@@ -6,11 +6,11 @@ import ssh2, {
   type SignCallback,
   type SigningRequestOptions,
 } from 'ssh2'
-import type {Ask} from '../cluster/ask.ts'
-import {isAbort, messageOf, OllamaxError} from '../errors.ts'
-import type {Deadline} from './deadline.ts'
+import type {Ask} from '../../cluster/ask.ts'
+import {isAbort, messageOf, OllamaxError} from '../../errors.ts'
+import type {Deadline} from '../deadline.ts'
+import type {SshTarget} from '../target.ts'
 import {fingerprintOf} from './known-hosts.ts'
-import type {SshTarget} from './target.ts'
 
 /** Secrets that a caller already has (from stdin, say). Asked for only when a server wants them. */
 export interface Secrets {
