@@ -19,12 +19,8 @@ const standIn = spawn(
   process.execPath,
   [
     join(root, 'test/support/fake-ollama.ts'),
-    '--port',
-    '0',
-    '--decode-tokens-per-s',
-    '0',
-    '--model',
-    'bench:latest',
+    '--settings',
+    JSON.stringify({models: [{name: 'bench:latest'}], loadMs: 0}),
   ],
   {stdio: ['ignore', 'pipe', 'inherit']},
 )
@@ -52,8 +48,13 @@ const ollamax = (cluster, ...args) => {
 try {
   ollamax('', 'cluster', 'create', 'one')
   ollamax('one', 'node', 'add', url, '--name', 'direct')
-  ollamax('', 'cluster', 'create', 'twenty')
-  for (let i = 1; i <= 20; i++) ollamax('twenty', 'node', 'add', url, '--name', `n${i}`)
+  const nodes = Array.from(
+    {length: 20},
+    (_, i) => `  - {name: n${i + 1}, url: "http://127.0.0.1:${20_001 + i}"}\n`,
+  )
+  const file = join(home, 'twenty.yaml')
+  writeFileSync(file, `apiVersion: ollamax/v1\nkind: Cluster\nnodes:\n${nodes.join('')}`)
+  ollamax('', 'cluster', 'import', file, '--name', 'twenty')
 
   const series = [
     {name: 'empty script', goal: 1, argv: [empty], cluster: 'one'},
