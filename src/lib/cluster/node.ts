@@ -1,3 +1,6 @@
+/** What a cluster file says it is; files of a later format are refused, not guessed at. */
+export const API_VERSION = 'ollamax/v1'
+
 /** What the operator wants of Ollama on a node; absent means "leave it as it is". */
 export interface WantedOllama {
   /** For example `0.33.0`. */

@@ -10,7 +10,7 @@ import {
 import {join} from 'node:path'
 import {checkClusterName} from '../cluster/names.ts'
 import {nearest} from '../cluster/nearest.ts'
-import type {Cluster} from '../cluster/node.ts'
+import {API_VERSION, type Cluster} from '../cluster/node.ts'
 import {OllamaxError} from '../errors.ts'
 import type {Paths} from './paths.ts'
 import {cannot} from './write-file.ts'
@@ -22,9 +22,6 @@ export const DEFAULT_CLUSTER = 'default'
 
 /** Bytes of the largest cluster file that is read. */
 export const MAX_BYTES = 4 * 2 ** 20
-
-/** What a cluster file says it is; files of a later format are refused, not guessed at. */
-export const API_VERSION = 'ollamax/v1'
 
 /** Changes whenever the same text would be compiled to another Cluster. */
 const FORMAT = 1

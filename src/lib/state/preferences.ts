@@ -15,7 +15,7 @@ export interface Preferences {
 }
 
 /** The values that a preference may have; undefined: any text. */
-export const PREFERENCE_VALUES: {
+const PREFERENCE_VALUES: {
   readonly [K in keyof Preferences]-?: readonly string[] | undefined
 } = {
   currentCluster: undefined,
@@ -82,7 +82,7 @@ export async function writePreference<K extends keyof Preferences>(
     async () => {
       readPreferences(paths)
       try {
-        storePreference(paths.config, key, value)
+        storePreference(paths.config, {key, value}, PREFERENCE_VALUES)
       } catch (error) {
         throw cannot('write', preferencesFile(paths), error)
       }

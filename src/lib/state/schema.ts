@@ -1,8 +1,8 @@
 import {z} from 'zod'
 import {labelProblem, nameProblem} from '../cluster/names.ts'
+import {API_VERSION} from '../cluster/node.ts'
 import {parseDuration} from '../cluster/size.ts'
 import {messageOf} from '../errors.ts'
-import {API_VERSION} from './load.ts'
 
 const CONTROL = /\p{Cc}/u
 const SECRET_HEADER = /^(?:proxy-)?authorization$|cookie|token|secret|password|api[-_]?key/i
