@@ -9,6 +9,8 @@ const UNREACHED = [
 ]
 /** Plain functions that are called rarely: loaded when called. */
 const WHEN_CALLED = /^(wrap-ansi|clean-stack|indent-string)$/
+/** Modules of Node's own that cost milliseconds and that the parser hardly ever uses. */
+const RARE_BUILTIN = /^node:(readline|fs\/promises)$/
 
 export const lightOclif = {
   name: 'light-oclif',
@@ -29,6 +31,14 @@ export const lightOclif = {
     context.onLoad({filter: /.*/, namespace: 'when-called'}, (args) => ({
       contents: `module.exports = (...args) => { const f = require(${JSON.stringify(`real:${args.path}`)}); return (f.default ?? f)(...args) }`,
       resolveDir: args.pluginData,
+    }))
+    context.onResolve({filter: RARE_BUILTIN}, (args) =>
+      args.namespace === 'rare-builtin'
+        ? {path: args.path, external: true}
+        : {path: args.path, namespace: 'rare-builtin'},
+    )
+    context.onLoad({filter: /.*/, namespace: 'rare-builtin'}, (args) => ({
+      contents: `module.exports = new Proxy({}, {get: (_, name) => require(${JSON.stringify(args.path)})[name]})`,
     }))
     context.onResolve({filter: /^real:/}, (args) =>
       context.resolve(args.path.slice(5), {

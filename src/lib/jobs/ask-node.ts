@@ -8,6 +8,7 @@ import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import {OllamaxError} from '../errors.ts'
 import type {Endpoint} from '../ollama/endpoint.ts'
 import {changeRate} from '../state/rates-file.ts'
+import {uptimeMs} from './deadline.ts'
 import type {Tools} from './tools.ts'
 import {watchNode} from './watch-node.ts'
 
@@ -81,7 +82,7 @@ export async function attempt<T>(
   order: Order<T>,
   {cluster, node}: {readonly cluster: Cluster; readonly node: NodeSpec},
 ): Promise<Dispatched<T> | Failed> {
-  const startedMs = performance.now()
+  const startedMs = uptimeMs()
   const at = {node: node.name, model: modelKey(order.request.model)}
   const keep = (change: (before: Rate | undefined) => Rate) =>
     changeRate(ratesPath(tools, cluster), at, change)
@@ -104,7 +105,7 @@ export async function attempt<T>(
   }
 }
 
-const since = (startedMs: number) => Math.round(performance.now() - startedMs)
+const since = (startedMs: number) => Math.round(uptimeMs() - startedMs)
 
 /** Where the learned rates of a cluster are kept. */
 export const ratesPath = (tools: Pick<Tools, 'paths'>, cluster: Cluster) =>

@@ -1,4 +1,5 @@
 import {askNobody} from '../cluster/ask.ts'
+import {loadCluster} from '../state/load.ts'
 import {pathsFor} from '../state/paths.ts'
 import {chosenCluster} from '../state/preferences.ts'
 import type {Dialer} from './dial-nodes.ts'
@@ -28,7 +29,6 @@ export function makeTools(options: ToolsOptions): Tools {
     paths,
     clusterName,
     async cluster() {
-      const {loadCluster} = await import('../state/load.ts')
       const cluster = await loadCluster(paths, clusterName())
       reuseIdleMs = cluster.defaults?.reuseIdleMs
       return cluster

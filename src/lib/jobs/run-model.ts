@@ -63,8 +63,8 @@ export async function runModel(tools: RunTools, options: RunOptions): Promise<An
 }
 
 async function answer(tools: RunTools, options: RunOptions): Promise<Answer> {
-  const {defaults} = await tools.cluster()
-  const keepAlive = defaults?.keepAliveSeconds
+  const cluster = await tools.cluster()
+  const keepAlive = cluster.defaults?.keepAliveSeconds
   const body = {...(keepAlive === undefined ? {} : {keep_alive: keepAlive}), ...options.body}
   let told = {response: '', thinking: '', shown: 0}
   const ask = async (to: Asked) => {
@@ -93,7 +93,7 @@ async function answer(tools: RunTools, options: RunOptions): Promise<Answer> {
     shown: () => (told.shown > 0 ? amount(told) : undefined),
     ...(options.note ? {note: options.note} : {}),
   }
-  const {value, node, attempts} = await dispatch(tools, order)
+  const {value, node, attempts} = await dispatch({...tools, cluster: async () => cluster}, order)
   return {
     model: body.model,
     node,

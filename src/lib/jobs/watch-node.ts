@@ -1,5 +1,6 @@
 import {OllamaxError} from '../errors.ts'
 import type {Endpoint} from '../ollama/endpoint.ts'
+import {uptimeMs} from './deadline.ts'
 
 /** Looks after a node while an answer of it is awaited. */
 export interface NodeWatch {
@@ -34,10 +35,10 @@ export function watchNode(
   const stop = new AbortController()
   const passOn = () => stop.abort(outer.reason)
   outer.addEventListener('abort', passOn, {once: true})
-  let heardMs = performance.now()
+  let heardMs = uptimeMs()
   let misses = 0
   const check = async () => {
-    const askedMs = performance.now()
+    const askedMs = uptimeMs()
     const quietMs = askedMs - heardMs
     if (quietMs < options.quietMs) return again(options.quietMs - quietMs)
     const answers = await isAnswering(endpoint, stop.signal, options.replyMs)
@@ -59,7 +60,7 @@ export function watchNode(
   return {
     signal: stop.signal,
     alive: () => {
-      heardMs = performance.now()
+      heardMs = uptimeMs()
     },
     close() {
       clearTimeout(timer)

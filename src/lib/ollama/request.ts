@@ -1,6 +1,7 @@
 import type {Readable} from 'node:stream'
 import type {Endpoint} from './endpoint.ts'
 import {type Phase, replyError, strange, transportError, waitedTooLong} from './errors.ts'
+import {httpTransport} from './http-transport.ts'
 
 /** One HTTP request to a node. A timeout of 0 or none means: as long as it takes. */
 export interface WireRequest {
@@ -139,7 +140,6 @@ async function transportFor(endpoint: Endpoint): Promise<Transport> {
     const {streamTransport} = await import('./stream-transport.ts')
     return streamTransport(endpoint)
   }
-  const {httpTransport} = await import('./http-transport.ts')
   return httpTransport(endpoint)
 }
 
