@@ -13,6 +13,7 @@ import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
 import {deflateRawSync} from 'node:zlib'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
+import type {Report} from '../../../src/lib/cluster/report.ts'
 import {type EngineHome, engineHome, readModelRecord} from '../../../src/lib/engine/engine-home.ts'
 import {chooseModel} from '../../../src/lib/engine/install/choose-model.ts'
 import {installLibrary} from '../../../src/lib/engine/install/install-library.ts'
@@ -151,11 +152,16 @@ describe('installing the library', () => {
   })
 
   test('that fails gives npm’s reason and leaves nothing behind', async () => {
-    const npm = 'mkdir -p "$PWD/node_modules/half"; echo "npm error network ETIMEDOUT" >&2; exit 1'
-    await expect(installLibrary(machine({npm}))).rejects.toMatchObject({
+    const npm = `mkdir -p node_modules/half
+      printf 'npm error code ETIMEDOUT\\nnpm error network ETIMEDOUT\\nnpm error A complete log of this run is in x' >&2
+      exit 1`
+    const steps: string[] = []
+    const report = ({kind}: Report) => steps.push(kind)
+    await expect(installLibrary({...machine({npm}), report})).rejects.toMatchObject({
       code: 'ENGINE_MISSING',
-      message: expect.stringContaining('ETIMEDOUT'),
+      message: expect.stringMatching(/: npm error network ETIMEDOUT$/),
     })
+    expect(steps).not.toContain('done')
     expect(readdirSync(home.root)).toEqual([])
   })
 

@@ -5,7 +5,7 @@ import {messageOf, OllamaxError} from '../../errors.ts'
 import type {EngineHome} from '../engine-home.ts'
 import {binaryPackage, PINS} from '../pins.ts'
 import {bytesBelow, watched} from './progress.ts'
-import {lastLine, runTool} from './run-tool.ts'
+import {reasonIn, runTool} from './run-tool.ts'
 
 export interface InstallOptions {
   readonly home: EngineHome
@@ -40,23 +40,21 @@ export async function installLibrary(options: InstallOptions): Promise<boolean> 
     await writeFile(join(draft, 'package.json'), '{"private": true}\n')
     const {name, version} = PINS.library
     const args = [...npm.args, ...NPM_ARGS, '--prefix', draft]
-    const result = await watched(
-      {report, subject: 'engine', step: `install ${name} ${version} (CPU)`},
-      {bytes: () => bytesBelow(draft)},
-      () =>
-        runTool({
-          file: npm.file,
-          args: [...args, `${name}@${version}`, `${binary}@${version}`],
-          cwd: draft,
-          env: withoutNpmScript(options.env),
-          signal,
-          timeoutMs: TIMEOUT_MS,
-        }),
-    )
-    if (result.code !== 0)
-      throw missing(`npm could not install ${name} ${version}: ${lastLine(result.output)}`, [
-        'check the network and the registry that npm uses (npm config get registry), then run again',
-      ])
+    const step = {report, subject: 'engine', step: `install ${name} ${version} (CPU)`}
+    await watched(step, {bytes: () => bytesBelow(draft)}, async () => {
+      const result = await runTool({
+        file: npm.file,
+        args: [...args, `${name}@${version}`, `${binary}@${version}`],
+        cwd: draft,
+        env: withoutNpmScript(options.env),
+        signal,
+        timeoutMs: TIMEOUT_MS,
+      })
+      if (result.code !== 0)
+        throw missing(`npm could not install ${name} ${version}: ${reasonIn(result.output)}`, [
+          'check the network and the registry that npm uses (npm config get registry), then run again',
+        ])
+    })
     await rename(draft, home.library)
     return true
   } catch (error) {
@@ -75,6 +73,10 @@ const NPM_ARGS = [
   '--no-package-lock',
   '--loglevel=error',
   '--global=false',
+  // Its own pauses are made for build servers: without a network it would sit there for minutes.
+  '--fetch-timeout=60000',
+  '--fetch-retry-mintimeout=1000',
+  '--fetch-retry-maxtimeout=5000',
 ]
 
 async function removeLeftovers(home: EngineHome): Promise<void> {

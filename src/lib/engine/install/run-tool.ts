@@ -48,9 +48,15 @@ export async function runTool(run: ToolRun): Promise<ToolResult> {
   return result
 }
 
-/** The last line that says something, for an error message. */
-export function lastLine(output: string): string {
-  const lines = output.split('\n').map((line) => line.trim())
-  const telling = lines.filter((line) => /error|not found|denied|refused|failed/i.test(line))
-  return (telling.at(-1) ?? lines.filter(Boolean).at(-1) ?? 'it said nothing').slice(0, 300)
+/** What npm and pip write around the reason. */
+const NOISE = /complete log of this run|npm error code|^\[notice\]|^npm warn|^warning: retrying/i
+
+/** The line of a failed program's output that says why, for an error message. */
+export function reasonIn(output: string): string {
+  const lines = output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !NOISE.test(line))
+  const errors = lines.filter((line) => /^(npm error|error\b)/i.test(line))
+  return (errors[0] ?? lines.at(-1) ?? 'it did not say why').slice(0, 300)
 }
