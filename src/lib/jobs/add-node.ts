@@ -7,7 +7,7 @@ import {addDirect} from './add-direct.ts'
 import {type AddTarget, findNode, freeName, parseTarget} from './add-target.ts'
 import {type AddedNode, describeRow, type Found} from './added-node.ts'
 import {eachOf} from './each-of.ts'
-import {nodeAfter, type ProvisionOptions, provisionHost} from './provision-host.ts'
+import {nodeAfter, type ProvisionOptions, provisionHost, twinWarning} from './provision-host.ts'
 import {type SudoPassword, sudoPasswordOf} from './sudo-password.ts'
 import type {Tools} from './tools.ts'
 
@@ -124,14 +124,17 @@ async function addOne(
   }
   const done = await provisionHost(tools, host)
   const {verified, plan, facts} = done
-  for (const text of done.warnings) options.report({kind: 'warn', subject: name, text})
+  const node = nodeAfter(before, {...host, labels: options.labels}, done)
+  const {nodes} = await tools.cluster()
+  const warnings = known ? done.warnings : [...done.warnings, ...twinWarning(nodes, node)]
+  for (const text of warnings) options.report({kind: 'warn', subject: name, text})
   const version = verified?.version ?? facts.ollama.answers
   return record(tools, entry, {
     dryRun: options.dryRun,
-    node: nodeAfter(before, {...host, labels: options.labels}, done),
+    node,
     row: {
       steps: plan.actions.map(({title, root}) => ({title, root})),
-      warnings: done.warnings,
+      warnings,
       install: plan.install,
       ...(version === undefined ? {} : {version}),
       ...(verified?.inference ? {inference: verified.inference} : {}),

@@ -120,6 +120,23 @@ function unfit(name: string, plan: Plan): OllamaxError {
   })
 }
 
+/** A warning if another node of the cluster is this very machine and service by its host key. */
+export function twinWarning(nodes: readonly NodeSpec[], node: SshNode): string[] {
+  const port = (it: NodeSpec) => it.ollama.port ?? 11_434
+  const twin = nodes.find(
+    (it) =>
+      it.kind === 'ssh' &&
+      it.name !== node.name &&
+      it.hostKey === node.hostKey &&
+      port(it) === port(node),
+  )
+  return twin
+    ? [
+        `it has the host key of the node ${twin.name}: if that is the same machine, remove one of them`,
+      ]
+    : []
+}
+
 /** The entry of the cluster file after `provisioned`. */
 export function nodeAfter(
   before: NodeSpec | undefined,

@@ -129,7 +129,9 @@ function chooseProgram(installation: Installation, wanted: WantedNode, facts: Fa
     return {kind: 'bring', tree: newName(trees, source, version), there: false, source}
   }
   if (version !== undefined) {
-    const fits = (tree: Tree) => [tree.version, tree.name.split('+')[0]].includes(version)
+    const answers = (tree: Tree) => tree.name === current && facts.ollama.answers === version
+    const fits = (tree: Tree) =>
+      [tree.version, tree.name.split('+')[0]].includes(version) || answers(tree)
     const there = trees.find((it) => it.name === current && fits(it)) ?? trees.find(fits)
     if (there) return {kind: 'keep', tree: there.name}
     const foreign = switchedOn === undefined && unit !== undefined

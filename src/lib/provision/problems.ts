@@ -92,9 +92,12 @@ function diskProblems({facts, layout, wanted, brings}: Look): Problem[] {
         next: 'Make room there, then run this again',
       })
   }
-  if (facts.staged === undefined)
-    room(home?.freeBytes, artifact.sizeBytes + MIB, stagingDir(facts.home))
-  room(program?.freeBytes, artifact.unpackedBytes + 16 * MIB, path)
+  const carried = facts.staged === undefined ? artifact.sizeBytes + MIB : 0
+  const unpacked = artifact.unpackedBytes + 16 * MIB
+  // Two places with the very same room to the kibibyte are taken for one disk.
+  const same = home?.freeBytes === program?.freeBytes
+  room(program?.freeBytes, unpacked + (same ? carried : 0), path)
+  if (!same && carried > 0) room(home?.freeBytes, carried, stagingDir(facts.home))
   return problems
 }
 
