@@ -1,3 +1,4 @@
+import {spawnSync} from 'node:child_process'
 import {readFileSync} from 'node:fs'
 import ssh2, {type AuthContext, type Connection} from 'ssh2'
 
@@ -31,9 +32,13 @@ export async function startFakeSsh(options: FakeSshOptions): Promise<FakeSsh> {
       decide(context, {options, state})
     })
     connection.on('session', (accept) => {
-      accept().on('exec', (acceptExec) => {
+      accept().on('exec', (acceptExec, _, {command}) => {
+        // In one go, so that all of a command's life lies in the same few packets.
+        const ran = spawnSync('/bin/sh', ['-c', command], {input: ''})
         const channel = acceptExec()
-        channel.exit(0)
+        channel.write(ran.stdout)
+        channel.stderr.write(ran.stderr)
+        channel.exit(ran.status ?? 255)
         channel.end()
       })
     })

@@ -159,7 +159,12 @@ export function failureOf(result: AddedNodes): OllamaxError | undefined {
     ].join('\n'),
     {
       suggestions: [
-        ...new Set(failed.flatMap((node) => node.error?.suggestions ?? [])),
+        // What was done before a step is said per machine in the details.
+        ...new Set(
+          failed
+            .flatMap((node) => node.error?.suggestions ?? [])
+            .filter((it) => !/^(Done|Nothing was changed) before it/.test(it)),
+        ),
         'Run the same command again: what is done already is not done twice',
       ],
       details: {nodes: result.nodes},

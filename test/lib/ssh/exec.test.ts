@@ -8,6 +8,7 @@ import {commandLine} from '../../../src/lib/ssh/channels/exec.ts'
 import {type Connection, dial} from '../../../src/lib/ssh/dial.ts'
 import {quote} from '../../../src/lib/ssh/quote.ts'
 import {resolveTarget} from '../../../src/lib/ssh/target.ts'
+import {startFakeSsh} from '../../support/fake-ssh.ts'
 import {type Sshd, type SshdOptions, startSshd} from '../../support/sshd.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
@@ -232,4 +233,17 @@ test('when the connection is cut, running commands fail with SSH_LOST', async ()
   await expect(run).rejects.toMatchObject({code: 'SSH_LOST'})
   await expect(own.exec('true')).rejects.toMatchObject({code: 'SSH_LOST'})
   await server.stop()
+})
+
+test('a command whose whole life arrives in one packet is heard to its end', async () => {
+  const server = await startFakeSsh({password: 'secret'})
+  const target = await resolveTarget(`tester@127.0.0.1:${server.port}`, {env: sshd.env})
+  const own = await dial(target, {env: sshd.env, accept: true, secrets: {password: 'secret'}})
+  try {
+    for (const code of [0, 1, 2, 3, 4, 5, 6, 7])
+      expect(await own.exec(`echo said; exit ${code}`)).toMatchObject({code, stdout: 'said\n'})
+  } finally {
+    await own.close()
+    await server.close()
+  }
 })

@@ -80,14 +80,14 @@ async function collect(wire: Wire, channel: ClientChannel, run: Run): Promise<Ex
   const out = new Output(marker, limit, options.onStdout)
   const err = new Output(marker, limit, options.onStderr)
   const ended = new Promise<number>((resolve, reject) => {
-    let code: number | undefined
     channel.on('data', (chunk: Buffer) => out.add(chunk))
     channel.stderr.on('data', (chunk: Buffer) => err.add(chunk))
     channel.on('error', reject)
-    channel.on('exit', (status: number | null, name?: string) => {
-      code = status ?? 128 + (constants.signals[name as NodeJS.Signals] ?? 0)
-    })
-    channel.on('close', () => {
+    // Not `exit`: of a quick command that comes in one packet with the channel itself, before anybody listens.
+    channel.on('close', (status?: number | null, name?: string) => {
+      const bySignal =
+        name === undefined ? undefined : 128 + (constants.signals[name as NodeJS.Signals] ?? 0)
+      const code = status ?? bySignal
       if (wire.lost.aborted) reject(wire.lost.reason)
       else if (code !== undefined) resolve(code)
       else if (!out.started) reject(noShell(wire, out.noise() || err.noise()))
