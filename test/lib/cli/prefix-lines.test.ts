@@ -20,7 +20,12 @@ test('lines of several sources stay whole', () => {
 })
 
 test('what ends without a line end is written at the end', () => {
-  expect(collect((l) => (l.write('a', Buffer.from('rest')), l.end()))).toEqual(['a   | rest\n'])
+  expect(
+    collect((l) => {
+      l.write('a', Buffer.from('rest'))
+      l.end()
+    }),
+  ).toEqual(['a   | rest\n'])
 })
 
 test('a line that never ends does not fill the memory', () => {
@@ -32,7 +37,10 @@ test('however the bytes are cut, the text is the same', () => {
   fc.assert(
     fc.property(fc.string({unit: 'grapheme'}), fc.array(fc.nat(20)), (text, cuts) => {
       const bytes = Buffer.from(text.replaceAll('\r', ''))
-      const whole = collect((lines) => (lines.write('a', bytes), lines.end()))
+      const whole = collect((lines) => {
+        lines.write('a', bytes)
+        lines.end()
+      })
       const parts = collect((lines) => {
         let at = 0
         for (const cut of cuts) {
