@@ -3,7 +3,7 @@ import type {AddressInfo} from 'node:net'
 import ssh2 from 'ssh2'
 import {expect, test} from 'vitest'
 import {exec} from '../../../src/lib/ssh/channels/exec.ts'
-import {wireOver} from '../../../src/lib/ssh/wire.ts'
+import {wireOver} from '../../../src/lib/ssh/connect/wire.ts'
 
 test('a command that is over in the packet that says it has begun keeps its exit code', async () => {
   const {private: key} = ssh2.utils.generateKeyPairSync('ed25519')
