@@ -32,6 +32,7 @@ export default class Chat extends BaseCommand {
       flags,
       signal: this.signal,
       json: this.jsonEnabled(),
+      drawn: this.drawn,
     })
   }
 }

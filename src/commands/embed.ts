@@ -48,7 +48,11 @@ export default class Embed extends BaseCommand {
     const {dimensions} = flags
     const body = {model: args.model, input: texts, ...(dimensions ? {dimensions} : {})}
     const {timeoutMs, ...route} = routeOf(flags)
-    const screen = await answerScreen({json: this.jsonEnabled(), explain: flags.explain})
+    const screen = await answerScreen({
+      json: this.jsonEnabled(),
+      explain: flags.explain,
+      drawn: this.drawn,
+    })
     const limit = withDeadline([this.signal, screen.gone], timeoutMs)
     try {
       const options = {body, ...route, signal: limit.signal, note: screen.note}

@@ -42,7 +42,13 @@ export default class Generate extends BaseCommand {
       ...imagesOf(flags),
     }
     try {
-      const options = {flags, chunks: flags.chunks, signal: this.signal, json: this.jsonEnabled()}
+      const options = {
+        flags,
+        chunks: flags.chunks,
+        signal: this.signal,
+        json: this.jsonEnabled(),
+        drawn: this.drawn,
+      }
       return await printAnswer(this.tools(flags), body, options)
     } catch (error) {
       if (error instanceof ReaderGone) return this.exit(0)

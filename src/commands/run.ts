@@ -32,7 +32,12 @@ export default class Run extends BaseCommand {
     const request = {model: args.model, prompt, ...(system === undefined ? {} : {system}), ...body}
     try {
       const json = this.jsonEnabled()
-      return await printAnswer(this.tools(flags), request, {flags, signal: this.signal, json})
+      return await printAnswer(this.tools(flags), request, {
+        flags,
+        signal: this.signal,
+        json,
+        drawn: this.drawn,
+      })
     } catch (error) {
       if (error instanceof ReaderGone) return this.exit(0)
       throw error
@@ -42,7 +47,7 @@ export default class Run extends BaseCommand {
   async #withoutPrompt(model: string, flags: object): Promise<RunResult> {
     if (isatty(0) && !this.jsonEnabled()) {
       const {chatHere} = await import('../lib/cli/line-chat.ts')
-      await chatHere(this.tools(flags), {model, flags, signal: this.signal})
+      await chatHere(this.tools(flags), {model, flags, signal: this.signal, drawn: this.drawn})
       return this.exit(0)
     }
     throw new OllamaxError('BAD_INPUT', 'the prompt is empty', {

@@ -10,6 +10,8 @@ export interface ScreenOptions {
   readonly explain: boolean
   /** Writes each line of the answer as it came instead of its text. */
   readonly chunks?: boolean
+  /** Told how to take away what is drawn while a question is asked. */
+  readonly drawn?: {suspend?: () => () => void}
 }
 
 /** Where an answer appears: its text on stdout, everything else on stderr. */
@@ -28,6 +30,7 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
   const terminal = isatty(2)
   const gone = new AbortController()
   const wait = await waitLine(options)
+  if (wait && options.drawn) options.drawn.suspend = wait.suspend
   let atLineStart = true
   let thinking = false
   let failure: string | undefined
@@ -66,11 +69,16 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
     },
     note(note) {
       wait?.note(note)
+      if (note.kind === 'idle') failure = undefined
       if (note.kind === 'failed') failure = `${note.node}: ${note.message}`
       if (note.kind === 'asking' && failure !== undefined) {
         wait?.clear()
         process.stderr.write(`${failure}; asking ${note.node} instead\n`)
         failure = undefined
+      }
+      if (note.kind === 'asking' && !note.ranked && options.explain) {
+        wait?.clear()
+        process.stderr.write(`only ${note.node} is to be asked: nothing to choose\n`)
       }
       if (note.kind === 'ranked' && options.explain) {
         wait?.clear()

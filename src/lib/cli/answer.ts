@@ -4,7 +4,7 @@ import {withDeadline} from '../jobs/deadline.ts'
 import {type Answer, type RunOptions, runModel} from '../jobs/run-model.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {RouteFlags} from './answer-flags.ts'
-import {answerScreen} from './answer-screen.ts'
+import {answerScreen, type ScreenOptions} from './answer-screen.ts'
 
 /** What a command that asks for an answer returns and prints with --json. */
 export interface AnswerResult {
@@ -39,6 +39,7 @@ export interface AnswerOptions {
   readonly json: boolean
   /** Writes each line of the answer as it came. */
   readonly chunks?: boolean
+  readonly drawn?: ScreenOptions['drawn']
 }
 
 /** The reader of stdout has left; nothing went wrong. */
@@ -53,9 +54,9 @@ export class ReaderGone extends Error {
 export async function printAnswer(
   tools: Tools,
   body: RunOptions['body'],
-  {flags, signal, json, chunks = false}: AnswerOptions,
+  {flags, signal, json, chunks = false, drawn = {}}: AnswerOptions,
 ): Promise<AnswerResult> {
-  const screen = await answerScreen({json, chunks, explain: flags.explain ?? false})
+  const screen = await answerScreen({json, chunks, drawn, explain: flags.explain ?? false})
   const limit = withDeadline([signal, screen.gone])
   try {
     const answer = await runModel(tools, {

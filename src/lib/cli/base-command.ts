@@ -38,6 +38,18 @@ export abstract class BaseCommand extends Command {
     return this.#abort.signal
   }
 
+  /** What a command draws by itself and has to take away while a question is asked; returns the way back. */
+  protected readonly drawn: {suspend?: () => () => void} = {}
+
+  async #aside<T>(question: () => Promise<T>): Promise<T> {
+    const resume = this.drawn.suspend?.()
+    try {
+      return await (this.#live ? this.#live.suspend(question) : question())
+    } finally {
+      resume?.()
+    }
+  }
+
   /** The doors to the outside world, built on first use; closed when the command ends. */
   tools(flags: {cluster?: string | undefined; reuse?: boolean | undefined} = {}): Tools {
     this.#tools ??= makeTools({
@@ -45,9 +57,7 @@ export abstract class BaseCommand extends Command {
       cluster: flags.cluster,
       reuse: flags.reuse,
       signal: this.signal,
-      ask: terminalAsk(this.signal, (question) =>
-        this.#live ? this.#live.suspend(question) : question(),
-      ),
+      ask: terminalAsk(this.signal, (question) => this.#aside(question)),
       note: (text) => this.note(text),
     })
     return this.#tools

@@ -8,7 +8,7 @@ import type {Tools} from '../jobs/tools.ts'
 import {routeOf} from './answer.ts'
 import {type AnswerBody, bodyOf, imagesOf} from './answer-body.ts'
 import type {AnswerFlags, RouteFlags} from './answer-flags.ts'
-import {answerScreen} from './answer-screen.ts'
+import {answerScreen, type ScreenOptions} from './answer-screen.ts'
 import {
   type ChatInput,
   type ChatSession,
@@ -25,6 +25,7 @@ export interface ChatOptions {
   readonly signal: AbortSignal
   /** Nothing is written to stdout. */
   readonly json?: boolean
+  readonly drawn?: ScreenOptions['drawn']
 }
 
 /**
@@ -167,11 +168,11 @@ class LineChat {
   }
 
   async #say(content: string): Promise<void> {
-    const {flags, signal, json = false} = this.#options
+    const {flags, signal, json = false, drawn = {}} = this.#options
     const {model, system, options} = this.#session
     const messages = [...this.#session.messages, {role: 'user', content} as const]
     this.#answer = new AbortController()
-    const screen = await answerScreen({json, explain: flags.explain ?? false})
+    const screen = await answerScreen({json, drawn, explain: flags.explain ?? false})
     const limit = withDeadline([signal, this.#answer.signal, screen.gone])
     try {
       const answer = await runModel(this.#tools, {

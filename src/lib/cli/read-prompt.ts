@@ -19,13 +19,24 @@ export async function readStdin(signal: AbortSignal): Promise<string> {
   return bytes.toString().replace(/\r?\n$/, '')
 }
 
+/** A program that was started with an open pipe waits for its end, which may never come. */
+const HINT_MS = 3000
+
 async function drain(signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = []
   const stop = () => process.stdin.destroy(signal.reason as Error)
   signal.addEventListener('abort', stop, {once: true})
+  const hint = setTimeout(() => {
+    if (isatty(2))
+      process.stderr.write('reading standard input; < /dev/null if there is nothing to read\n')
+  }, HINT_MS)
   try {
-    for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+    for await (const chunk of process.stdin) {
+      clearTimeout(hint)
+      chunks.push(chunk as Buffer)
+    }
   } finally {
+    clearTimeout(hint)
     signal.removeEventListener('abort', stop)
   }
   return Buffer.concat(chunks)

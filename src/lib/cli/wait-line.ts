@@ -8,6 +8,8 @@ export interface WaitLine {
   note(note: Note): void
   /** Takes the line away until the next tick. */
   clear(): void
+  /** Takes the line away until the function that this returns is called. */
+  suspend(): () => void
   stop(): void
 }
 
@@ -21,6 +23,7 @@ export function startWaitLine(stream: NodeJS.WriteStream): WaitLine {
   let text = ''
   let frame = 0
   let drawn = false
+  let suspended = 0
   let sinceMs = performance.now()
   const startedMs = sinceMs
   const clear = () => {
@@ -29,7 +32,7 @@ export function startWaitLine(stream: NodeJS.WriteStream): WaitLine {
   }
   const timer = setInterval(() => {
     const now = performance.now()
-    if (!text || now - startedMs < QUIET_MS) return
+    if (!text || suspended > 0 || now - startedMs < QUIET_MS) return
     frame = (frame + 1) % FRAMES.length
     const line = `${FRAMES[frame]} ${text} (${roundDuration(now - sinceMs)})`
     stream.write(`${CLEAR}${line.slice(0, Math.max(1, (stream.columns || 80) - 1))}`)
@@ -49,6 +52,13 @@ export function startWaitLine(stream: NodeJS.WriteStream): WaitLine {
       sinceMs = performance.now()
     },
     clear,
+    suspend() {
+      suspended++
+      clear()
+      return () => {
+        suspended--
+      }
+    },
     stop() {
       clearInterval(timer)
       clear()

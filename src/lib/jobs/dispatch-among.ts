@@ -39,7 +39,7 @@ export async function dispatchAmong<T>(
   order.note?.({kind: 'reading', nodes: nodes.map((node) => node.name)})
   const survey = surveyNodes(tools, nodes, {
     signal: order.signal,
-    timeoutMs: READING_MS,
+    timeoutMs: cluster.defaults?.readTimeoutMs ?? READING_MS,
     suspects: new Set(nodes.filter(isSuspect(rates)).map((node) => node.name)),
   })
   const failed: Failed[] = []
