@@ -1,7 +1,7 @@
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {labelSelectorFlag, nodesArg, readTimeoutFlag} from '../../lib/cli/flags.ts'
-import {type Cell, table} from '../../lib/cli/output.ts'
+import {type Cell, forPeople, table} from '../../lib/cli/output.ts'
 import {formatAge, formatLabels} from '../../lib/cluster/format.ts'
 import {type ListedNode, listNodes} from '../../lib/jobs/list-nodes.ts'
 
@@ -68,6 +68,6 @@ function row(node: ListedNode): Cell[] {
 
 /** For people how long ago; for programs when, since they may look later. */
 function seen(at: string | undefined): string {
-  if (at === undefined) return process.stdout.isTTY ? 'never' : '-'
-  return process.stdout.isTTY ? formatAge(Date.now() - Date.parse(at)) : at
+  if (at === undefined) return forPeople() ? 'never' : '-'
+  return forPeople() ? formatAge(Date.now() - Date.parse(at)) : at
 }

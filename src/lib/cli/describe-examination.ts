@@ -1,5 +1,6 @@
 import type {Diagnosis, Finding} from '../cluster/finding.ts'
 import type {Examination} from '../jobs/doctor/run-doctor.ts'
+import {forPeople} from './output.ts'
 import {colorsOn, oneLine, paint, type Tone} from './paint.ts'
 
 const TONES: Readonly<Record<Finding['severity'], Tone>> = {
@@ -14,7 +15,7 @@ const TONES: Readonly<Record<Finding['severity'], Tone>> = {
  */
 export function describeExamination(examination: Examination): string {
   const {stdout, env} = process
-  if (stdout.isTTY) {
+  if (forPeople()) {
     const color = colorsOn(stdout, env)
     return examination.diagnoses.map((diagnosis) => block(diagnosis, color)).join('\n')
   }

@@ -25,9 +25,7 @@ export async function table(
 ): Promise<string> {
   const {stdout, env} = process
   if (rows.length === 0) return ''
-  const wanted = env.OLLAMAX_OUTPUT
-  const tty = wanted === 'table' || (wanted !== 'plain' && stdout.isTTY === true)
-  if (!(options.tty ?? tty)) return rows.map((row) => row.map(textOf).join('\t')).join('\n')
+  if (!(options.tty ?? forPeople())) return rows.map((row) => row.map(textOf).join('\t')).join('\n')
   const color = options.color ?? colorsOn(stdout, env)
   const {drawTable} = await import('./draw-table.ts')
   const drawn = rows.map((row) =>
@@ -38,6 +36,12 @@ export async function table(
   return drawTable(columns, drawn, options.width ?? (stdout.columns || 80))
 }
 
+/** Whether results are laid out for people: as OLLAMAX_OUTPUT says, else whether stdout is a terminal. */
+export function forPeople(): boolean {
+  const wanted = process.env.OLLAMAX_OUTPUT
+  return wanted === 'table' || (wanted !== 'plain' && process.stdout.isTTY === true)
+}
+
 const textOf = (cell: Cell) => oneLine(typeof cell === 'string' ? cell : cell.text)
 
 /**
@@ -46,7 +50,7 @@ const textOf = (cell: Cell) => oneLine(typeof cell === 'string' ? cell : cell.te
  */
 export function describeFields(
   fields: readonly (readonly [name: string, value: string | undefined])[],
-  tty = process.stdout.isTTY === true,
+  tty = forPeople(),
 ): string {
   const given = fields.filter((field): field is readonly [string, string] => field[1] !== undefined)
   const width = Math.max(0, ...given.map(([name]) => name.length))

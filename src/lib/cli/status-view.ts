@@ -2,14 +2,14 @@ import {setTimeout as pause} from 'node:timers/promises'
 import type {LoadedModel} from '../cluster/reading.ts'
 import {roundDuration} from '../cluster/size.ts'
 import type {ClusterStatus, NodeStatus} from '../jobs/read-status.ts'
-import {type Cell, table} from './output.ts'
+import {type Cell, forPeople, table} from './output.ts'
 
 const COLUMNS = ['NAME', 'STATE', 'VERSION', 'ANSWERED', 'MODELS', 'LOADED', 'IN FLIGHT', 'REASON']
 
 /** The status for people, or as stable lines when piped. */
 export async function describeStatus(status: ClusterStatus): Promise<string> {
   const rows = await table(COLUMNS, status.nodes.map(row))
-  if (!process.stdout.isTTY || status.nodes.length === 0) return rows
+  if (!forPeople() || status.nodes.length === 0) return rows
   const drained = status.nodes.filter((node) => node.drained).length
   const more = drained > 0 ? `, ${drained} drained` : ''
   return `${rows}\n\n${status.up} of ${status.nodes.length} nodes up${more} (cluster ${status.cluster})`

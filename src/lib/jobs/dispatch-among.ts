@@ -6,6 +6,7 @@ import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
 import {type NodeUse, takeLease} from '../state/leases.ts'
 import {changeRate, readRates} from '../state/rates-file.ts'
+import {keepReadings} from '../state/readings.ts'
 import {
   attempt,
   type Dispatched,
@@ -68,6 +69,8 @@ export async function dispatchAmong<T>(
   } finally {
     if (performance.now() - startedMs > SILENT_MS) remember(tools, {cluster, nodes, rates, survey})
     survey.close()
+    // So that `node list` knows what was seen on the way.
+    keepReadings(tools.paths, cluster.name, [...survey.readings.values()])
   }
 }
 

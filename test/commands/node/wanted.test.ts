@@ -55,6 +55,13 @@ test('list --live looks, and the next list remembers what it saw', async () => {
   expect(Date.parse(nodes[0].seenAt)).toBeGreaterThan(0)
 })
 
+test('what a run saw on its way is remembered too', async () => {
+  const {models} = JSON.parse(await (await fetch(`${up.url}/api/tags`)).text())
+  const ran = await cli('run', models[0].name, 'hi')
+  expect(ran.code, ran.stderr).toBe(0)
+  expect((await json('node', 'list', 'gpu-1')).nodes[0]).toMatchObject({state: 'up'})
+})
+
 test('list chooses by glob and label', async () => {
   expect((await json('node', 'list', 'g*', '--label', '!tier')).nodes).toHaveLength(1)
   const none = await cli('node', 'list', '--label', 'tier=slow')
