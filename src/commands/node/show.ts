@@ -58,10 +58,15 @@ function fieldsOf({node, last}: ShownNode): Array<[string, string | undefined]> 
     ['port', ollama.port === undefined ? undefined : String(ollama.port)],
     ...Object.entries(ollama.env ?? {}).map(([k, v]): [string, string] => [`env ${k}`, v]),
     ['state', last ? last.state : 'unknown: nobody has looked yet (--live)'],
-    ['seen', last ? `${formatAge(Date.now() - Date.parse(last.seenAt))} ago` : undefined],
+    ['seen', last ? ago(last.seenAt) : undefined],
     ['version', last?.version],
     ['models', last?.models === undefined ? undefined : String(last.models)],
     ['loaded', last?.loaded?.join(', ') || undefined],
     ['reason', last?.reason],
   ]
+}
+
+function ago(at: string): string {
+  const age = formatAge(Date.now() - Date.parse(at))
+  return age === 'now' ? 'just now' : `${age} ago`
 }

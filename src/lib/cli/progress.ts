@@ -118,9 +118,15 @@ function liveReporter({stream, now, color}: LiveOptions): LiveReporter {
     const {mountProgress} = await import('./ink.ts')
     return mountProgress({stream, store, now, color})
   }
-  const unmount = async () => {
+  const unmount = async (lines: Progress['lines']) => {
     // Also when the job was faster than Ink's loading: the last frame is what remains on the screen.
-    await (await mounted)?.unmount()
+    const view = await mounted
+    if (!view) return
+    shown = {...shown, lines}
+    for (const listener of listeners) listener()
+    // Lets React draw that frame.
+    await new Promise((resolve) => setImmediate(resolve))
+    await view.unmount()
     mounted = undefined
     written = progress.remarks.length
   }
@@ -137,13 +143,15 @@ function liveReporter({stream, now, color}: LiveOptions): LiveReporter {
     async suspend(work) {
       suspended++
       try {
-        if (mounted !== undefined) await unmount()
+        // They come back after the question.
+        await unmount([])
         return await work()
       } finally {
         suspended--
         if (suspended === 0 && progress !== NO_PROGRESS) show()
       }
     },
-    stop: unmount,
+    // What was not ended was given up: a spinner that stands still would say that it goes on.
+    stop: () => unmount(progress.lines.filter((line) => line.end)),
   }
 }

@@ -61,10 +61,12 @@ export async function controlNode(
   const done = {node: node.name, action, keeper}
   if (action === 'stop') {
     await untilSilent(tools, node, options)
+    report({kind: 'end', subject: node.name, ok: true, text: 'stopped'})
     return {...done, state: 'stopped'}
   }
   const reading = await untilUp(tools, node, options)
   const {version} = reading
+  report({kind: 'end', subject: node.name, ok: true, text: 'answers'})
   return {...done, state: 'up', ...(version === undefined ? {} : {version})}
 }
 

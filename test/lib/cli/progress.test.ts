@@ -79,6 +79,17 @@ test('on a terminal the last frame stays, and the cursor is shown again', async 
   expect(text().endsWith('\n') || text().endsWith('\u001b[?25h')).toBe(true)
 })
 
+test('what was given up leaves no spinner behind, what ended stays', async () => {
+  const {stream, text} = capture(true)
+  const live = makeReporter({stream, json: false, plain: false, env: {NO_COLOR: '1'}})
+  live.report({kind: 'start', subject: 'gpu-1', step: 'connect'})
+  live.report({kind: 'end', subject: 'gpu-2', ok: true, text: 'ready'})
+  await live.stop()
+  const last = text().slice(text().lastIndexOf('✔'))
+  expect(last).toContain('gpu-2')
+  expect(last).not.toContain('gpu-1')
+})
+
 test('a reporter that nothing was reported to writes nothing', async () => {
   const {stream, text} = capture(true)
   await makeReporter({stream, json: false, plain: false, env: {}}).stop()

@@ -55,12 +55,21 @@ export async function runDoctor(tools: Tools, options: DoctorOptions): Promise<E
   const fixes: Array<Examination['fixes'][number]> = []
   const onNodes = await eachOf(nodes, options.concurrency, async (node) => {
     const before = await examine(tools, node, options.report)
-    if (!options.fix || node.kind !== 'ssh' || !before.seen) return before.diagnosis
-    if (!before.diagnosis.findings.some((finding) => finding.fixable)) return before.diagnosis
+    const mendable = before.diagnosis.findings.some((finding) => finding.fixable)
+    if (!options.fix || !before.seen || !mendable) return ended(before.diagnosis, options.report)
     fixes.push(...(await mend(tools, before.seen, {...options, sudoPassword})))
-    return (await examine(tools, node, options.report)).diagnosis
+    return ended((await examine(tools, node, options.report)).diagnosis, options.report)
   })
   return summed(cluster, [await operator(tools, cluster), ...onNodes], fixes)
+}
+
+function ended(diagnosis: Diagnosis, report: Reporter): Diagnosis {
+  const {subject, findings} = diagnosis
+  const errors = findings.filter((finding) => finding.severity === 'error').length
+  const many = `${findings.length} finding${findings.length === 1 ? '' : 's'}`
+  const text = findings.length === 0 ? 'nothing found' : many
+  report({kind: 'end', subject, ok: errors === 0, text})
+  return diagnosis
 }
 
 async function operator(tools: Tools, cluster: Cluster): Promise<Diagnosis> {
