@@ -68,6 +68,10 @@ export async function printAnswer(
       progress: () => pullProgress(json),
     })
     screen.end()
+    if (!answer.response && answer.thinking && answer.doneReason === 'length')
+      process.stderr.write(
+        'the model spent all its tokens on thinking: --no-think, or a larger --option num_predict=N\n',
+      )
     if (flags.verbose) {
       const {describeStats} = await import('./describe-answer.ts')
       process.stderr.write(describeStats(answer))
