@@ -25,7 +25,7 @@ export function readTargets(text: string): string[] {
     .map((line) =>
       line
         .replace(/(^|\s)#.*$/, '')
-        .replace(/^\s*-\s+/, '')
+        .replace(/^\s*-(\s+|$)/, '')
         .trim()
         .replace(/^(["'])(.*)\1$/, '$2'),
     )
