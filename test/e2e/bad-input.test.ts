@@ -16,7 +16,7 @@ let artifact: Artifact
 // h1, h2: ordinary hosts. h3: no init system. What one test breaks it mends, so that the next finds a bare host.
 beforeAll(async () => {
   artifact = await make()
-  lab = await startLab({hosts: 3, disk: '64m', plain: [3]})
+  lab = await startLab({hosts: 3, disk: '192m', plain: [3]})
   await lab.cli(['cluster', 'create', 'lab'])
   await lab.cli(['cluster', 'use', 'lab'])
 })
@@ -175,7 +175,11 @@ test('a host that dies in mid-install: the error says that again is safe, and ag
   const running = lab.startCli(['node', 'add', 'h1', '--artifact', big.file], again)
   running.child.stdin.end()
   const arriving = `find / -xdev -name 'ollama-*' -size +500k`
-  await waitFor('a part of the archive', () => lab.exec(1, arriving), {timeoutMs: 30_000})
+  const part = async (): Promise<string> => {
+    if (running.child.exitCode !== null) throw new Error(`it ended early: ${running.stderr()}`)
+    return await lab.exec(1, arriving)
+  }
+  await waitFor('a part of the archive', part, {timeoutMs: 30_000})
   await lab.power.cut(1)
   const died = await running.ended
   expect(`${died.code} ${died.stderr}`).toMatch(
