@@ -23,8 +23,8 @@ import {type Survey, surveyNodes} from './survey-nodes.ts'
 const READING_MS = 10_000
 /** A node that was silent is not waited for during this time. */
 const SUSPECT_MS = 15_000
-/** A node that has not answered after this while was silent. */
-const SILENT_MS = 300
+/** A node that has not answered after this while was silent; over SSH it may have had to log in first. */
+const SILENT_MS = {ssh: 1500, direct: 80, embedded: 80}
 /** Under this "model" the cache keeps that a node was silent. */
 const ANY_MODEL = '*'
 
@@ -67,7 +67,9 @@ export async function dispatchAmong<T>(
       }
     }
   } finally {
-    if (performance.now() - startedMs > SILENT_MS) remember(tools, {cluster, nodes, rates, survey})
+    const tookMs = performance.now() - startedMs
+    const late = nodes.filter((node) => tookMs > SILENT_MS[node.kind])
+    remember(tools, {cluster, nodes: late, rates, survey})
     survey.close()
     // So that `node list` knows what was seen on the way.
     keepReadings(tools.paths, cluster.name, [...survey.readings.values()])

@@ -1,7 +1,9 @@
 import {join} from 'node:path'
 import {describe, expect, test} from 'vitest'
+import type {Rate} from '../../../src/lib/balancer/rates.ts'
 import {embedTexts} from '../../../src/lib/jobs/embed-texts.ts'
 import {readUse} from '../../../src/lib/state/leases.ts'
+import {readRates} from '../../../src/lib/state/rates-file.ts'
 import type {FakeOllama} from '../../support/fake-ollama.ts'
 import {waitFor} from '../../support/wait-for.ts'
 import {named, rejection, run, runHarness, spec} from './run-harness.ts'
@@ -21,6 +23,20 @@ describe('several nodes', () => {
       {node: 'n2', reason: 'down'},
     ])
     await waitFor('its connections to be closed', () => silent.open() === 0)
+  })
+
+  test('a node that was silent is not waited for by the next run, and a note of it is kept', async () => {
+    const silent = await startSilent()
+    const [good] = (await start({firstTokenDelayMs: 100})) as [FakeOllama]
+    const tools = toolsFor(named([silent, good]))
+    await run(tools).answer
+    const kept = readRates<Rate>(join(tools.paths.cache, 'rates', 'default.json'))
+    expect(kept.n1?.['*']).toHaveProperty('failedAtMs')
+    const {answer, notes} = run(tools)
+    expect((await answer).node).toBe('n2')
+    expect(notes.find((note) => note.kind === 'ranked')).toMatchObject({
+      excluded: [{node: 'n1', reason: 'silent'}],
+    })
   })
 
   test('all are waited for when the first ones lack the model', async () => {
