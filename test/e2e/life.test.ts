@@ -70,7 +70,7 @@ test('logs come from the journal and from the supervisor alike', async () => {
 
 test('logs --follow shows what comes, and leaves nothing behind when it ends', async () => {
   const tail = lab.startCli(['node', 'logs', 'h1', '--follow', '--lines', '0'])
-  const followers = () => lab.exec(1, 'pgrep -fc "[j]ournalctl.*-f" || :')
+  const followers = () => lab.exec(1, 'pgrep -xc journalctl || :')
   await waitFor('journalctl to follow', async () => (await followers()).trim() === '1')
   await lab.cli(['node', 'restart', 'h1', '--yes'])
   await waitFor('the restart in the log', () => /Started|Stopp/.test(tail.stdout()))
