@@ -6,7 +6,7 @@ export const TAKE_SERVICE = script`
 systemctl $1 disable -q --now ollama.service 2>/dev/null || :
 rm -f "$2/ollama.service" "$2/ollama.service.d/50-ollamax.conf"
 rmdir "$2/ollama.service.d" 2>/dev/null || :
-[ "$1" != --user ] || rmdir "$2/default.target.wants" "$2" "@{2%/*}" 2>/dev/null || :
+[ "$1" != --user ] || rmdir "$2/default.target.wants" "$2" "@{2%/*}" "@{2%/*/*}" 2>/dev/null || :
 systemctl $1 daemon-reload
 systemctl $1 reset-failed ollama.service 2>/dev/null || :
 `
@@ -66,7 +66,7 @@ export const FORGET = script`
 rm -rf "$1/.ollamax"
 [ -z "$2" ] || { rm -rf "$2"; rmdir "@{2%/*}" 2>/dev/null || :; }
 [ ! -d "$1" ] || rmdir "$1" 2>/dev/null || :
-case $1 in */ollamax/ollama) rmdir "@{1%/*}" 2>/dev/null || : ;; esac
+case $1 in */ollamax/ollama) rmdir "@{1%/*}" "@{1%/*/*}" "@{1%/*/*/*}" 2>/dev/null || : ;; esac
 `
 
 /** `$1` staging directory. */
