@@ -1,6 +1,7 @@
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process'
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
+import {checkJson} from './schema.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const RUN = join(ROOT, 'bin/run.js')
@@ -34,12 +35,17 @@ export interface RunningCli {
   stderr(): string
 }
 
-/** Runs the built `ollamax` to its end, as a user would. */
+/**
+ * Runs the built `ollamax` to its end, as a user would. What a successful command prints with --json must be what
+ * docs/schemas promises, whatever else a test wants of it.
+ */
 export async function runCli(args: readonly string[], options: CliOptions): Promise<CliResult> {
   const running = startCli(args, options)
   running.child.stdin.on('error', () => {})
   running.child.stdin.end(options.stdin ?? '')
-  return await running.ended
+  const result = await running.ended
+  if (result.code === 0) checkJson(args, result.stdout)
+  return result
 }
 
 /** Starts the built `ollamax`; standard input stays open, the caller writes, reads and kills. */
