@@ -199,7 +199,16 @@ test('a host without an init system takes it below the account, and says what th
   await answers(lab, 3)
 })
 
-test('a /tmp that runs nothing is no hindrance', async () => {
+test('a /tmp that runs nothing and a read-only /usr/local are no hindrance, and one that fails does not hold up others', async () => {
   await breakHost(2, 'mount -t tmpfs -o noexec,mode=1777 tmpfs /tmp', 'umount /tmp')
-  expect(await add('h2')).toMatchObject({code: 0})
+  const mounted = 'mount --bind /usr/local /usr/local; mount -o remount,bind,ro /usr/local'
+  await breakHost(2, mounted, 'umount /usr/local')
+  const done = await lab.cli(['node', 'add', 'h2', 'nosuch', '--artifact', artifact.file])
+  expect(done).toMatchObject({code: 1, stderr: expect.stringContaining('SOME_NODES_FAILED')})
+  const rows = done.stdout.trimEnd().split('\n')
+  expect(rows.map((row) => row.split('\t').slice(0, 3).join(' '))).toEqual([
+    'h2 h2 added',
+    'nosuch nosuch failed',
+  ])
+  expect(done.stderr).toContain('/usr/local is mounted read-only')
 })

@@ -15,7 +15,7 @@ let artifact: Artifact
 beforeAll(async () => {
   artifact = await makeArtifact()
   lab = await startLab({hosts: 3})
-  const name = (host: number): Record<string, unknown> => ({answer: `said by h${host}`})
+  const name = (host: number): Record<string, unknown> => ({answer: `said by h${host}`, slots: 16})
   await Promise.all(
     [1, 2, 3].map((host) => installExternally(lab, host, {artifact, script: name(host)})),
   )
@@ -43,6 +43,25 @@ test('--node asks that node, and --json tells which one it was', async () => {
   const done = await lab.cli(['run', 'tiny', 'hello', '--node', 'h2', '--json'])
   expect(done.code).toBe(0)
   expect(JSON.parse(done.stdout)).toMatchObject({node: 'h2', response: 'said by h2'})
+})
+
+test('thirty runs at once spread over equal nodes, and a second run over SSH pays no new login', async () => {
+  for (const node of ['h1', 'h2', 'h3'])
+    expect(await lab.cli(['run', 'tiny', 'hello', '--node', node])).toMatchObject({code: 0})
+  // Long enough that all of them are under way together.
+  for (const host of [1, 2, 3]) await script(lab, host, {firstTokenDelayMs: 6000})
+  const all = await Promise.all(Array.from({length: 30}, () => lab.cli(['run', 'tiny', 'hello'])))
+  const per = new Map<string, number>()
+  for (const {stdout} of all) per.set(stdout, (per.get(stdout) ?? 0) + 1)
+  expect([...per.keys()].sort()).toEqual([1, 2, 3].map((host) => `said by h${host}\n`))
+  // Equal nodes: each gets its third, give or take what a race may cost.
+  for (const count of per.values()) expect(Math.abs(count - 10)).toBeLessThanOrEqual(3)
+  for (const host of [1, 2, 3]) await script(lab, host, {firstTokenDelayMs: 0})
+  const logins = (): Promise<string> =>
+    lab.exec(1, 'journalctl -u ssh --no-pager | grep -c "Accepted publickey"')
+  const before = await logins()
+  await lab.cli(['run', 'tiny', 'hello', '--node', 'h1'])
+  expect(await logins()).toBe(before)
 })
 
 test('a node whose service is dead, one that is cut off and one that hangs cost the run nothing but time', async () => {
@@ -83,6 +102,19 @@ test('Ctrl-C stops the model too, and exits 130', async () => {
     return seen.cancelled === 1
   })
   for (const host of [1, 2, 3]) await script(lab, host, {fault: null})
+})
+
+test('a host that loses its power in mid-stream is an error, after what it had said', async () => {
+  await script(lab, 2, {fault: {kind: 'stall', afterTokens: 2}})
+  const running = lab.startCli(['run', 'tiny', 'hello', '--node', 'h2'])
+  running.child.stdin.end()
+  await waitFor('two words', () => running.stdout() === 'said by')
+  await lab.power.cut(2)
+  const done = await running.ended
+  expect(done).toMatchObject({code: 4, stderr: expect.stringContaining('STREAM_CUT')})
+  expect(done.stdout.trimEnd()).toBe('said by')
+  await lab.power.on(2)
+  await answers(lab, 2)
 })
 
 test('when no node has the model, the nearest name is told and nothing is printed on stdout', async () => {
