@@ -2,6 +2,7 @@ import {Flags} from '@oclif/core'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {progressFlag} from '../lib/cli/flags.ts'
 import {modelFlags} from '../lib/cli/model-flags.ts'
+import {harmless} from '../lib/cli/paint.ts'
 
 export interface QuickstartResult {
   readonly cluster: string
@@ -59,7 +60,7 @@ It ends only after a real model has answered, and says which node did. The node 
       this.note(`${ready.model} is small and weak: it is there to try the tool, not to work with.`)
     this.say(`> ${prompt}`)
     const onText = (text: string) => {
-      if (!this.jsonEnabled()) process.stdout.write(text)
+      if (!this.jsonEnabled()) process.stdout.write(process.stdout.isTTY ? harmless(text) : text)
     }
     const answered = await firstAnswer(tools, ready, {prompt, onText})
     const next = [

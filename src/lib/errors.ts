@@ -21,6 +21,10 @@ export const CATALOGUE = {
     about: 'a question would have to be asked, and there is no terminal',
   },
   CONFIRM_NEEDED: {exit: EXIT.usage, about: 'a destructive command without a terminal needs --yes'},
+  NOT_CONFIRMED: {
+    exit: EXIT.failure,
+    about: 'the answer to a question was no; nothing was changed',
+  },
   // wanted state
   CONFIG_INVALID: {exit: EXIT.usage, about: 'the cluster file cannot be used as it is'},
   CLUSTER_NOT_FOUND: {exit: EXIT.notFound, about: 'no cluster of that name'},

@@ -1,6 +1,7 @@
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {nodeArg} from '../../lib/cli/flags.ts'
+import {harmless} from '../../lib/cli/paint.ts'
 
 export interface NodeLogsResult {
   readonly node: string
@@ -36,7 +37,7 @@ export default class NodeLogs extends BaseCommand {
       follow: flags.follow,
       onText: (text) => {
         if (this.jsonEnabled()) kept += text
-        else process.stdout.write(text)
+        else process.stdout.write(process.stdout.isTTY ? harmless(text) : text)
       },
     })
     return {node: args.node, lines: kept === '' ? [] : kept.replace(/\n$/, '').split('\n')}

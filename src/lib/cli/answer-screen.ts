@@ -1,5 +1,6 @@
 import {isatty} from 'node:tty'
 import type {RunOptions} from '../jobs/run-model.ts'
+import {colorsOn, harmless, oneLine, paint} from './paint.ts'
 
 type Piece = Parameters<RunOptions['show']>[0]
 type Note = Parameters<NonNullable<RunOptions['note']>>[0]
@@ -49,7 +50,7 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
     if (!terminal) return false
     if (!thinking) process.stderr.write(dim('Thinking...\n'))
     thinking = true
-    process.stderr.write(dim(text))
+    process.stderr.write(dim(harmless(text)))
     return true
   }
   const stopThinking = () => {
@@ -65,7 +66,8 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
       wait?.stop()
       if (!piece.text) return think(piece.thinking)
       stopThinking()
-      return write(piece.text)
+      // Piped, the answer is passed on as it came; a terminal would obey what a model was led to say.
+      return write(stdout.isTTY ? harmless(piece.text) : piece.text)
     },
     note(note) {
       wait?.note(note)
@@ -73,7 +75,7 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
       if (note.kind === 'failed') failure = `${note.node}: ${note.message}`
       if (note.kind === 'asking' && failure !== undefined) {
         wait?.clear()
-        process.stderr.write(`${failure}; asking ${note.node} instead\n`)
+        process.stderr.write(`${oneLine(failure)}; asking ${note.node} instead\n`)
         failure = undefined
       }
       if (note.kind === 'asking' && !note.ranked && options.explain) {
@@ -97,11 +99,11 @@ export async function answerScreen(options: ScreenOptions): Promise<Screen> {
 function explain(note: Note & {kind: 'ranked'}): void {
   // Loaded only when somebody asks why.
   void import('./describe-answer.ts').then(({describeRanking}) =>
-    process.stderr.write(describeRanking(note)),
+    process.stderr.write(harmless(describeRanking(note))),
   )
 }
 
-const dim = (text: string) => (process.env.NO_COLOR ? text : `\u001b[2m${text}\u001b[22m`)
+const dim = (text: string) => paint('dim', text, colorsOn(process.stderr, process.env))
 
 async function waitLine({json}: ScreenOptions) {
   if (json || !isatty(2) || process.env.TERM === 'dumb') return undefined

@@ -2,6 +2,7 @@ import {isatty} from 'node:tty'
 import type {Ask} from '../cluster/ask.ts'
 import {askNobody} from '../cluster/ask.ts'
 import {OllamaxError} from '../errors.ts'
+import {harmless, oneLine} from './paint.ts'
 import type {prompts} from './prompts.ts'
 
 /**
@@ -28,18 +29,32 @@ export function terminalAsk(
       return await question((await import('./prompts.ts')).prompts)
     } catch (error) {
       const name = (error as {name?: string}).name
-      if (name === 'ExitPromptError')
+      if (name === 'ExitPromptError') {
+        // A prompt reads keys raw, so the key made no signal; it means the whole command all the same.
+        process.emit('SIGINT')
         throw new OllamaxError('INTERRUPTED', 'interrupted at a question')
+      }
       throw name === 'AbortPromptError' ? signal.reason : error
     }
   }
   const context = {output: process.stderr, signal}
   return {
     interactive: true,
-    secret: (message) => one(({password}) => password({message, mask: false}, context)),
-    confirm: (message) => one(({confirm}) => confirm({message, default: false}, context)),
-    text: (message) => one(({input}) => input({message}, context)),
-    choose: (message, choices) =>
-      one(({select}) => select({message, choices: [...choices]}, context)),
+    // Parts of a question may be what a machine said: its keyboard-interactive prompts above all.
+    secret: (text) =>
+      one(({password}) => password({message: harmless(text), mask: false}, context)),
+    confirm: (text) =>
+      one(({confirm}) => confirm({message: harmless(text), default: false}, context)),
+    text: (text) => one(({input}) => input({message: harmless(text)}, context)),
+    choose: (text, choices) =>
+      one(({select}) =>
+        select(
+          {
+            message: harmless(text),
+            choices: choices.map(({value, name}) => ({value, name: oneLine(name)})),
+          },
+          context,
+        ),
+      ),
   }
 }

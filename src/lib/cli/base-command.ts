@@ -7,6 +7,8 @@ import {pathsFor} from '../state/paths.ts'
 import {readPreferences} from '../state/preferences.ts'
 import {terminalAsk} from './ask.ts'
 import {clusterFlag, type ProgressMode} from './flags.ts'
+import {harmless} from './paint.ts'
+import {errorJson} from './print-error.ts'
 import type {LiveReporter} from './progress.ts'
 
 /** What all commands share: --json, --cluster, the tools, and a signal that Ctrl-C and SIGTERM abort. */
@@ -86,30 +88,17 @@ export abstract class BaseCommand extends Command {
 
   /** Prints a line for people on stdout; nothing with --json. */
   say(text: string): void {
-    if (!this.jsonEnabled()) process.stdout.write(`${text}\n`)
+    if (!this.jsonEnabled()) process.stdout.write(`${harmless(text)}\n`)
   }
 
   /** Prints a note on stderr, also with --json: notes never mix with results. */
   note(text: string): void {
-    process.stderr.write(`${text}\n`)
+    process.stderr.write(`${harmless(text)}\n`)
   }
 
   /** With --json, errors are one JSON object on stdout and the exit code is the same as without. */
   protected override toErrorJson(thrown: unknown): unknown {
-    const error = thrown as {
-      message?: string
-      code?: string
-      suggestions?: readonly string[]
-      details?: unknown
-    }
-    return {
-      error: {
-        code: error.code ?? 'BUG',
-        message: error.message ?? String(thrown),
-        suggestions: error.suggestions ?? [],
-        ...(error.details === undefined ? {} : {details: error.details}),
-      },
-    }
+    return errorJson(thrown)
   }
 
   /** The user's preferences hold where the environment says nothing; what prints looks at that alone. */
@@ -137,7 +126,8 @@ export abstract class BaseCommand extends Command {
   protected override async catch(thrown: Error): Promise<unknown> {
     // An abort that no one translated on the way is still the user's interrupt, not a bug.
     const reason: unknown = this.#abort?.signal.reason
-    return super.catch(this.#abort?.signal.aborted && reason instanceof Error ? reason : thrown)
+    const translate = this.#abort?.signal.aborted && !OllamaxError.is(thrown, 'INTERRUPTED')
+    return super.catch(translate && reason instanceof Error ? reason : thrown)
   }
 
   protected override async finally(_: Error | undefined): Promise<void> {

@@ -17,6 +17,7 @@ import {
   readInput,
   writeSession,
 } from './chat-session.ts'
+import {harmless} from './paint.ts'
 import {printError} from './print-error.ts'
 
 export interface ChatOptions {
@@ -110,7 +111,7 @@ class LineChat {
   }
 
   #tell(text: string): void {
-    process.stderr.write(`${text}\n`)
+    process.stderr.write(`${harmless(text)}\n`)
   }
 
   /** False: the conversation is over. */

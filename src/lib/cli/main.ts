@@ -24,7 +24,7 @@ export async function main(): Promise<void> {
     else if (found || isTopic(argv) || wantsHelp(argv) || argv[0] === 'help') await showHelp(argv)
     else throw await unknownCommand(argv)
   } catch (error) {
-    process.exitCode = printError(error)
+    process.exitCode = printError(error, wantsJson(argv))
   }
 }
 
@@ -43,6 +43,12 @@ function findCommand(argv: readonly string[]): {id: string; rest: string[]} | un
 function wantsHelp(rest: readonly string[]): boolean {
   const end = rest.indexOf('--')
   return (end < 0 ? rest : rest.slice(0, end)).some((word) => word === '--help' || word === '-h')
+}
+
+/** A command prints its own errors as JSON; this is for what ends before there is a command. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return findCommand(argv) === undefined && (end < 0 ? argv : argv.slice(0, end)).includes('--json')
 }
 
 /** True for no word at all and for the first word of commands like `node add`. */

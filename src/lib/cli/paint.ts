@@ -31,6 +31,18 @@ export function paint(tone: Tone, text: string, on: boolean): string {
 }
 
 /**
+ * Text of several lines, parts of which came from elsewhere, made safe for a terminal: line breaks, tabs
+ * and the colours of `paint` stay, every other control character goes. Nothing a node says can then move
+ * the cursor, set the title or fill the clipboard.
+ */
+export function harmless(text: string): string {
+  return text.replace(FOREIGN, (_, ours: string | undefined) => ours ?? '')
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+const FOREIGN = /(\u001b\[(?:[12]|22|3[1-69])m)|[^\P{Cc}\n\t]/gu
+
+/**
  * Text that came from elsewhere (a node, a file) made safe for a terminal and for one line: control
  * characters, escape sequences among them, become spaces.
  */

@@ -1,35 +1,54 @@
 import {OllamaxError} from '../errors.ts'
+import {colorsOn, harmless, paint} from './paint.ts'
 
 interface Thrown {
   readonly message?: string
   readonly stack?: string
   readonly code?: string
   readonly suggestions?: readonly string[]
+  readonly details?: unknown
   readonly oclif?: {readonly exit?: number}
 }
 
+/** An error as --json shows it. */
+export function errorJson(thrown: unknown): unknown {
+  const error = (thrown ?? {}) as Thrown
+  return {
+    error: {
+      code: error.code ?? 'BUG',
+      message: error.message ?? String(thrown),
+      suggestions: error.suggestions ?? [],
+      ...(error.details === undefined ? {} : {details: error.details}),
+    },
+  }
+}
+
 /**
- * Writes an error for people to stderr: what happened, its code, what to do next. Returns the exit
- * code. What is neither ours nor oclif's is a bug and shows its stack.
+ * Writes an error for people to stderr, or as JSON to stdout: what happened, its code, what to do next.
+ * Returns the exit code. What is neither ours nor oclif's is a bug and shows its stack.
  */
-export function printError(thrown: unknown): number {
+export function printError(thrown: unknown, json = false): number {
   const error = (thrown ?? {}) as Thrown
   const exit = error.oclif?.exit
   if (error.code === 'EEXIT') return exit ?? 0
+  if (json) {
+    process.stdout.write(`${JSON.stringify(errorJson(thrown), null, 2)}\n`)
+    return exit ?? 1
+  }
   if (exit === undefined) {
     process.stderr.write(
-      `${error.stack ?? String(thrown)}\n\nThis is a bug in ollamax: please report it with the lines above.\n`,
+      `${harmless(error.stack ?? String(thrown))}\n\nThis is a bug in ollamax: please report it with the lines above.\n`,
     )
     return 1
   }
-  if (OllamaxError.is(thrown, 'INTERRUPTED')) return exit
-  const red =
-    process.stderr.isTTY && !process.env.NO_COLOR ? ['\u001b[31m', '\u001b[39m'] : ['', '']
-  const lines = [`${red[0]}Error:${red[1]} ${error.message ?? ''}`]
-  if (error.code) lines.push(`Code: ${error.code}`)
   const next = error.suggestions ?? []
+  // Whoever pressed Ctrl-C knows it; what was half done, and what to do about it, he may not.
+  if (OllamaxError.is(thrown, 'INTERRUPTED') && next.length === 0) return exit
+  const red = colorsOn(process.stderr, process.env)
+  const lines = [`${paint('bad', 'Error:', red)} ${error.message ?? ''}`]
+  if (error.code) lines.push(`Code: ${error.code}`)
   if (next.length === 1) lines.push(`Try this: ${next[0]}`)
   if (next.length > 1) lines.push('Try this:', ...next.map((line) => `  * ${line}`))
-  process.stderr.write(`${lines.join('\n')}\n`)
+  process.stderr.write(`${harmless(lines.join('\n'))}\n`)
   return exit
 }

@@ -7,6 +7,7 @@ import {addDirect} from './add-direct.ts'
 import {type AddTarget, findNode, freeName, parseTarget} from './add-target.ts'
 import {type AddedNode, describeRow, type Found} from './added-node.ts'
 import {eachOf} from './each-of.ts'
+import {interruptedAfter} from './interrupted.ts'
 import {nodeAfter, type ProvisionOptions, provisionHost, twinWarning} from './provision-host.ts'
 import {type SudoPassword, sudoPasswordOf} from './sudo-password.ts'
 import type {Tools} from './tools.ts'
@@ -74,13 +75,16 @@ export async function addNodes(tools: AddTools, options: AddNodeOptions): Promis
     downloads: new Map(),
     sudoPassword: sudoPasswordOf(tools, options.sudoPassword),
   }
+  const done: string[] = []
+  const names = entries.map((entry) => entry.name)
   const nodes = await eachOf(entries, options.concurrency, async (entry) => {
     const startMs = Date.now()
     const row = await addOne(tools, entry, {options, shared}).catch((error: unknown) => {
-      signal.throwIfAborted()
+      if (signal.aborted) throw interruptedAfter(signal, done, names)
       if (entries.length === 1) throw error
       return failedRow(entry, error)
     })
+    done.push(row.name)
     report({kind: 'end', subject: row.name, ok: row.outcome !== 'failed', text: describeRow(row)})
     return {...row, ms: Date.now() - startMs}
   })

@@ -1,7 +1,7 @@
 import {OllamaxError} from '../errors.ts'
 import type {Tools} from './tools.ts'
 
-/** Asks before something is lost. CONFIRM_NEEDED without a terminal, INTERRUPTED if the answer is no. */
+/** Asks before something is lost. CONFIRM_NEEDED without a terminal, NOT_CONFIRMED if the answer is no. */
 export async function confirmed(
   tools: Pick<Tools, 'ask'>,
   yes: boolean,
@@ -13,5 +13,5 @@ export async function confirmed(
       suggestions: ['pass --yes'],
     })
   if (!(await tools.ask.confirm(question, 'pass --yes')))
-    throw new OllamaxError('INTERRUPTED', 'not confirmed; nothing was changed')
+    throw new OllamaxError('NOT_CONFIRMED', 'not confirmed; nothing was changed')
 }

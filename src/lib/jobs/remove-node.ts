@@ -8,6 +8,7 @@ import {awaitVersion, probe} from '../provision/probe.ts'
 import type {Remote} from '../ssh/remote.ts'
 import {confirmed} from './confirm.ts'
 import {eachOf} from './each-of.ts'
+import {interruptedAfter} from './interrupted.ts'
 import {rootOn} from './root-on.ts'
 import {type SudoPassword, sudoPasswordOf} from './sudo-password.ts'
 import type {Tools} from './tools.ts'
@@ -45,7 +46,7 @@ type RemoveTools = Pick<Tools, 'cluster' | 'editCluster' | 'dial' | 'ask' | 'sig
 
 /**
  * Takes nodes out of the cluster; with `uninstall` their hosts become as they were before. A host that
- * cannot be cleaned stays in the cluster. Asks first: CONFIRM_NEEDED, INTERRUPTED; NODE_NOT_FOUND.
+ * cannot be cleaned stays in the cluster. Asks first: CONFIRM_NEEDED, NOT_CONFIRMED; NODE_NOT_FOUND.
  */
 export async function removeNodes(
   tools: RemoveTools,
@@ -59,14 +60,17 @@ export async function removeNodes(
   const chosen = selectNodes(nodes, {names: options.names, labels: []})
   await confirmed(tools, options.yes, question(chosen, options))
   const sudoPassword = sudoPasswordOf(tools, options.sudoPassword)
+  const done: string[] = []
+  const names = chosen.map((node) => node.name)
   return eachOf(chosen, 10, async (node) => {
     const {report} = options
     try {
       const row = await removeOne(tools, node, {options, sudoPassword})
       if (options.uninstall) report({kind: 'end', subject: node.name, ok: true, text: 'removed'})
+      done.push(node.name)
       return row
     } catch (error) {
-      tools.signal.throwIfAborted()
+      if (tools.signal.aborted) throw interruptedAfter(tools.signal, done, names)
       report({
         kind: 'end',
         subject: node.name,

@@ -59,13 +59,14 @@ test('without a terminal a question is an error that says what to pass instead',
 
 test.each([
   ['yes', ['y', '\r'], 0, []],
-  ['no', ['n', '\r'], 130, ['lab.yaml']],
-  ['nothing', ['\r'], 130, ['lab.yaml']],
+  ['no', ['n', '\r'], 1, ['lab.yaml']],
+  ['nothing', ['\r'], 1, ['lab.yaml']],
   ['Ctrl-C', ['\u0003'], 130, ['lab.yaml']],
 ] as const)('who answers %s at a terminal gets just that', async (_, keys, code, left) => {
   await runCli(['cluster', 'create', 'lab'], {env: home.env})
   const ended = await atTerminal('cluster remove lab', keys)
   expect(ended.code).toBe(code)
   expect(ended.text.includes('removed lab')).toBe(code === 0)
+  expect(ended.text.includes('nothing was changed')).toBe(code === 1)
   expect(clusters()).toEqual(left)
 })

@@ -45,3 +45,18 @@ test('an error under --json is one object with code and message on stdout', asyn
   expect(code).toBe(2)
   expect(JSON.parse(stdout).error.message).toContain('--nope')
 })
+
+test('a mistyped command under --json is one object on stdout, with the same exit code', async () => {
+  const {code, stdout, stderr} = await ollamax('versoin', '--json')
+  expect({code, stderr}).toEqual({code: 2, stderr: ''})
+  expect(JSON.parse(stdout).error).toMatchObject({
+    code: 'BAD_INPUT',
+    suggestions: expect.arrayContaining(['ollamax version']),
+  })
+})
+
+test('an error brings no control character of a foreign text to the terminal', async () => {
+  const {code, stderr} = await ollamax('x\u001b]52;c;eA==\u0007\u009b2J')
+  expect(code).toBe(2)
+  expect(stderr).not.toMatch(/[^\P{Cc}\n]/u)
+})

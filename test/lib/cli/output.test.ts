@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import {expect, test} from 'vitest'
 import {shrink} from '../../../src/lib/cli/draw-table.ts'
 import {table} from '../../../src/lib/cli/output.ts'
-import {colorsOn, oneLine, paint} from '../../../src/lib/cli/paint.ts'
+import {colorsOn, harmless, oneLine, paint} from '../../../src/lib/cli/paint.ts'
 
 const COLUMNS = ['NAME', 'STATE', 'WHY']
 const ROWS = [
@@ -93,4 +93,16 @@ test('paint closes what it opens, and colours nothing where it is off', () => {
   expect(paint('bad', 'x', false)).toBe('x')
   expect(paint('bad', '', true)).toBe('')
   expect(oneLine('a\r\n\u0007b')).toBe('a b')
+})
+
+test('a foreign text of several lines keeps them, and can do nothing to a terminal', () => {
+  expect(harmless(`${paint('bad', 'a', true)}\tb\r\nc`)).toBe(`${paint('bad', 'a', true)}\tb\nc`)
+  for (const tone of ['good', 'bad', 'warn', 'dim', 'strong'] as const)
+    expect(harmless(paint(tone, 'x', true))).toBe(paint(tone, 'x', true))
+  expect(harmless('\u001b]0;title\u0007\u001b[2J\u009b1A\u001b[8mx')).toBe(']0;title[2J1A[8mx')
+  fc.assert(
+    fc.property(fc.string({unit: 'binary'}), (text) => {
+      expect(stripVTControlCharacters(harmless(text))).not.toMatch(/[^\P{Cc}\n\t]/u)
+    }),
+  )
 })
