@@ -70,7 +70,7 @@ test('an unknown host key is not accepted silently', async () => {
   const known = readFileSync(file, 'utf8')
   writeFileSync(file, '')
   mends.push(async () => writeFileSync(file, known))
-  await refused(add('h1'), ['HOST_KEY_UNKNOWN', 6], /--accept-host-key SHA256:[\w+/]{43}/)
+  await refused(add('h1'), ['HOST_KEY_UNKNOWN', 6], /--host-key SHA256:[\w+/]{43}/)
 })
 
 test('a changed host key is refused, with both fingerprints', async () => {

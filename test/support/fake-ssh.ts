@@ -7,6 +7,8 @@ export interface FakeSsh {
   readonly port: number
   /** Methods in the order tried, `none` included. */
   readonly attempts: string[]
+  /** Changes the keys of every connection, as a server does after so many bytes or minutes. */
+  rekey(): Promise<void>
   close(): Promise<void>
 }
 
@@ -47,6 +49,11 @@ export async function startFakeSsh(options: FakeSshOptions): Promise<FakeSsh> {
   return {
     port: (server.address() as {port: number}).port,
     attempts,
+    async rekey() {
+      // Its types do not know it.
+      const all = [...open] as unknown as {rekey(done: () => void): void}[]
+      await Promise.all(all.map((one) => new Promise<void>((done) => one.rekey(done))))
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -38,10 +38,9 @@ export async function readAddFlags(
   const listed = flags.file === undefined ? [] : readTargets(await readInput(flags.file))
   const key = flags['host-key']
   if (key !== undefined && !/^SHA256:[A-Za-z0-9+/]{43}=?$/.test(key))
-    throw bad(
-      `--accept-host-key takes a fingerprint like SHA256:..., and not ${JSON.stringify(key)}`,
-      ['ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints it on the machine itself'],
-    )
+    throw bad(`--host-key takes a fingerprint like SHA256:..., and not ${JSON.stringify(key)}`, [
+      'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints it on the machine itself',
+    ])
   const version = flags['ollama-version']?.replace(/^v/, '')
   if (version !== undefined && !/^\d+\.\d+\.\d+([-+][A-Za-z0-9.]+)?$/.test(version))
     throw bad(`--ollama-version ${JSON.stringify(version)} is no version`, ['for example 0.33.0'])

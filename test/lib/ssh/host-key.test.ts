@@ -51,7 +51,7 @@ test('without a terminal an unknown host is refused with its fingerprint and the
     code: 'HOST_KEY_UNKNOWN',
     message: expect.stringContaining(sshd.fingerprint('ed25519')),
     suggestions: expect.arrayContaining([
-      expect.stringContaining(`--accept-host-key ${sshd.fingerprint('ed25519')}`),
+      expect.stringContaining(`--host-key ${sshd.fingerprint('ed25519')}`),
     ]),
   })
 })

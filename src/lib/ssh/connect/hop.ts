@@ -171,12 +171,19 @@ interface Judging {
 }
 
 function verifier({record, options, story, fail, deadline}: Judging) {
+  let trusted: Buffer | undefined
   return (key: Buffer, verify: (ok: boolean) => void): void => {
+    // Asked again whenever the server changes keys on the way: by then the answer is known, and another
+    // host key in the same connection is never right.
+    if (trusted) return void setImmediate(verify, trusted.equals(key))
     story.phase = 'host key'
     story.hostKey = fingerprintOf(key)
     const judged = deadline.paused(() => judgeHostKey(record, key, options))
     judged.then(
-      () => verify(true),
+      () => {
+        trusted = Buffer.from(key)
+        verify(true)
+      },
       (error) => {
         fail(mayHaveAnother(options, error) ? new Mismatch(key, error) : error)
         verify(false)

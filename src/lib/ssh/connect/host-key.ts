@@ -98,7 +98,7 @@ export async function judgeHostKey(
     throw changedError(record, key, {fingerprint: policy.pinned, where: 'the cluster file'})
   }
   if (typeof policy.accept === 'string' && policy.accept !== shown) {
-    throw changedError(record, key, {fingerprint: policy.accept, where: 'your --accept-host-key'})
+    throw changedError(record, key, {fingerprint: policy.accept, where: 'your --host-key'})
   }
   if (record.known.some((known) => known.marker === 'none' && same(known))) return
   const other = otherOnRecord(record, key)
@@ -130,7 +130,7 @@ async function acceptNew(record: HostRecord, key: Buffer, policy: HostKeyPolicy)
   if (!given && !byConfig) {
     const question = `${describe(record)} is not known yet. It shows the ${kindOf(key)} key ${shown}.${caNote(record)} Is that right?`
     if (strict === 'yes' || !policy.ask?.interactive) throw unknownError(record, key)
-    if (!(await policy.ask.confirm(question, `--accept-host-key ${shown}`))) {
+    if (!(await policy.ask.confirm(question, `--host-key ${shown}`))) {
       throw unknownError(record, key)
     }
   }
@@ -154,7 +154,7 @@ function unknownError(record: HostRecord, key: Buffer): OllamaxError {
     {
       suggestions: [
         'compare it with what the machine itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
-        `if it is the same: --accept-host-key ${shown}`,
+        `if it is the same: --host-key ${shown}`,
       ],
       details: {fingerprint: shown, keyType: keyTypeOf(key), host: record.name},
     },
