@@ -48,9 +48,10 @@ export async function findSource(
   const ask =
     facts.reachesReleases === true ? askThere(remote, tools.signal) : askHere(tools.signal)
   const release = await findRelease(ask, releasesUrl(tools.env), options)
-  const canUnpack = facts.tools.includes('zstd')
+  const format = release.file.endsWith('.zst') ? 'zst' : 'gz'
+  const canUnpack = format === 'gz' || facts.tools.includes('zstd')
   if ((facts.reachesReleases === true && canUnpack) || options.dryRun)
-    return {kind: 'fetch', format: 'zst', ...release}
+    return {kind: 'fetch', format, ...release}
   const path = join(tools.paths.cache, 'artifacts', `${release.version}-${release.file}`)
   const {downloads} = options
   const running = downloads.get(path) ?? downloadHere(tools, {...options, release, path})
@@ -95,7 +96,8 @@ async function findRelease(
   try {
     const version = wanted ?? latestIn((await ask(`${base}/latest`, false)).url)
     const directory = `${base}/download/v${version}`
-    const file = `ollama-linux-${facts.arch}.tar.zst`
+    const mac = facts.os === 'darwin'
+    const file = mac ? 'ollama-darwin.tgz' : `ollama-linux-${facts.arch}.tar.zst`
     const sums = (await ask(`${directory}/sha256sum.txt`, true)).text
     const sha256 = sumOf(sums, file)
     if (!sha256)

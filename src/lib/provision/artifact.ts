@@ -43,7 +43,7 @@ export async function inspectArtifact(
   let unpackedBytes = 0
   const tar = new TarReader(64, (entry, head) => {
     unpackedBytes += entry.sizeBytes
-    if (entry.kind === 'file' && /^(\.\/)?bin\/ollama$/.test(entry.path)) program = head
+    if (entry.kind === 'file' && /^(\.\/)?(bin\/)?ollama$/.test(entry.path)) program = head
   })
   const count = new PassThrough()
   count.on('data', (chunk: Buffer) => void hash.update(chunk))

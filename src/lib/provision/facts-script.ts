@@ -93,6 +93,7 @@ installation() { # $1 prefix, $2 root of our trees, $3 directory of units
   text "$1.unitText" "$3/ollama.service"
   text "$1.dropInText" "$3/ollama.service.d/50-ollamax.conf"
   text "$1.supervisorText" "$2/supervise.sh"
+  text "$1.plistText" "$4"
   text "$1.manifest" "$2/.ollamax/manifest"
   [ -e "$2/.ollamax/pending" ] && put "$1.pending" 1
   [ -L "$2/current" ] && put "$1.current" "$(readlink "$2/current")"
@@ -104,8 +105,8 @@ installation() { # $1 prefix, $2 root of our trees, $3 directory of units
 mine=$HOME/.local/share/ollamax/ollama
 unit=
 have systemctl && [ -d /run/systemd/system ] && unit=$(cgroup_unit --system) && put system.unit "$unit"
-installation system /opt/ollama /etc/systemd/system
-installation own "$mine" "$HOME/.config/systemd/user"
+installation system /opt/ollama /etc/systemd/system /Library/LaunchDaemons/dev.ollamax.ollama.plist
+installation own "$mine" "$HOME/.config/systemd/user" "$HOME/Library/LaunchAgents/dev.ollamax.ollama.plist"
 own_unit=
 if [ -d /run/systemd/system ]; then
   XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$uid}; export XDG_RUNTIME_DIR

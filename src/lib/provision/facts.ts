@@ -60,6 +60,8 @@ export interface Installation {
   readonly unitText?: string
   readonly dropInText?: string
   readonly supervisorText?: string
+  /** Of launchd, on macOS. */
+  readonly plistText?: string
   /** The tree that is switched on. */
   readonly current?: string
   readonly trees: readonly Tree[]

@@ -75,7 +75,7 @@ export function dropInText(layout: Layout, dropIn: DropIn): string {
 }
 
 /** The variables that the service gets: loopback only, no cloud models, then what the user wants. */
-function serviceEnv(dropIn: Pick<DropIn, 'port' | 'env'>): Record<string, string> {
+export function serviceEnv(dropIn: Pick<DropIn, 'port' | 'env'>): Record<string, string> {
   return {OLLAMA_HOST: `127.0.0.1:${dropIn.port}`, OLLAMA_NO_CLOUD: '1', ...dropIn.env}
 }
 

@@ -1,4 +1,5 @@
 import type {Facts, Installation} from './facts.ts'
+import {plistPath, TAKE_LAUNCHD} from './launchd.ts'
 import {type Layout, layoutFor, stagingDir} from './layout.ts'
 import {isOurs} from './plan.ts'
 import type {Action} from './plan-value.ts'
@@ -54,13 +55,17 @@ function removeSystem(
   const {manifest} = system
   const step = adder(actions, true)
   const ours = system.unit === undefined || isOurs(system)
-  removeService(layout, system, {step, ours})
+  if (system.plistText !== undefined)
+    step('stop and remove the service', TAKE_LAUNCHD, [plistPath(layout, facts.home), layout.scope])
+  else removeService(layout, system, {step, ours})
   step('remove the programs', TAKE_PROGRAMS, [layout.root, manifest.link ?? ''])
   const models =
     facts.modelsPath === 'unknown' ? '/usr/share/ollama/.ollama/models' : facts.modelsPath
   const inHome = models.startsWith('/usr/share/ollama/')
   const hadHome = manifest.user !== 'created'
-  if (!ours) left.push(`${models}: the models belong to the Ollama that was there before`)
+  if (system.plistText !== undefined)
+    left.push(`${facts.home}/.ollama: models and key belong to the account ${facts.user}`)
+  else if (!ours) left.push(`${models}: the models belong to the Ollama that was there before`)
   else if (manifest.user === undefined)
     left.push(`${models}: the user ollama was there before, and so its models stay`)
   else if (keepModels) left.push(`${models}: kept as you asked, with the user ollama that owns it`)
@@ -93,6 +98,8 @@ function removeOwn(facts: Facts, actions: Action[], left: string[]): void {
   const step = adder(actions, false)
   if (facts.userManager)
     removeService(layout, own, {step, ours: own.unit === undefined || isOurs(own)})
+  if (own.plistText !== undefined)
+    step('stop and remove the service', TAKE_LAUNCHD, [plistPath(layout, facts.home), layout.scope])
   if (own.supervisorText !== undefined || own.manifest.supervisor !== undefined)
     step('stop and remove the supervisor', TAKE_SUPERVISOR, [layout.root])
   step('remove the programs', TAKE_PROGRAMS, [layout.root, ''])

@@ -50,7 +50,7 @@ export interface Plan {
   /** Whose Ollama it is: ours for the machine, ours for the account, or left alone. */
   readonly install: 'system' | 'user' | 'external'
   /** `supervised`: in user mode without a systemd for the account. */
-  readonly keeper: 'systemd' | 'supervised' | 'other'
+  readonly keeper: 'systemd' | 'launchd' | 'supervised' | 'other'
   readonly port: number
   /** The service was not there before: it may be killed to see that it comes back. */
   readonly fresh: boolean

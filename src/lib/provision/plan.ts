@@ -1,4 +1,5 @@
 import type {Facts, Installation, Tree} from './facts.ts'
+import {plistPath, plistText, START_LAUNCHD} from './launchd.ts'
 import {
   dropInText,
   type Layout,
@@ -42,7 +43,8 @@ export function planNode(facts: Facts, wanted: WantedNode): Plan {
   const layout = layoutFor(kind, facts.home)
   // Without lingering, the account's systemd ends with its last session, and every service with it.
   const byManager = facts.userManager && facts.mayLinger
-  const keeper = kind === 'system' || byManager ? 'systemd' : 'supervised'
+  const onLinux = kind === 'system' || byManager ? 'systemd' : 'supervised'
+  const keeper = facts.init.kind === 'launchd' ? 'launchd' : onLinux
   const program = chooseProgram(installation, wanted, facts)
   const actions = install({facts, wanted, layout, installation, program, port, keeper})
   return {
@@ -79,7 +81,8 @@ function runsElsewhere(facts: Facts, installation: Installation): boolean {
   return (
     facts.ollama.answers !== undefined &&
     !installation.unit?.active &&
-    installation.supervisorText === undefined
+    installation.supervisorText === undefined &&
+    installation.plistText === undefined
   )
 }
 
@@ -166,7 +169,7 @@ interface Install {
   readonly installation: Installation
   readonly program: Program
   readonly port: number
-  readonly keeper: 'systemd' | 'supervised'
+  readonly keeper: 'systemd' | 'launchd' | 'supervised'
 }
 
 function install(it: Install): Action[] {
@@ -177,10 +180,21 @@ function install(it: Install): Action[] {
   const step = (title: string, script: string, args: string[], timeoutMs = 60_000) =>
     actions.push({title, root, script, args: [layout.root, ...args], timeoutMs})
 
-  if (root && !facts.ollamaUser && !installation.unit) step('create the user ollama', ADD_USER, [])
+  const ownUser = root && keeper === 'systemd'
+  if (ownUser && !facts.ollamaUser && !installation.unit)
+    step('create the user ollama', ADD_USER, [])
   if (tree !== undefined && installation.current !== tree) {
     const link = root && facts.places['/usr/local/bin']?.readOnly !== true
     step(`switch to ${tree}`, SWITCH, [tree, link ? '/usr/local/bin/ollama' : ''])
+  }
+  if (keeper === 'launchd') {
+    const text = plistText(layout, {port, env: wanted.env, user: facts.user})
+    const path = plistPath(layout, facts.home)
+    if (installation.plistText !== text)
+      step('write the service', WRITE, ['plist', path, text, '644'])
+    if (actions.length > 0 || installation.pending || facts.ollama.answers === undefined)
+      step('start Ollama', START_LAUNCHD, [path, layout.scope])
+    return actions
   }
   if (keeper === 'supervised') {
     const text = supervisorText(layout, {port, env: wanted.env})

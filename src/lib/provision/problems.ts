@@ -10,7 +10,7 @@ interface Look {
   readonly wanted: WantedNode
   readonly layout: Layout
   readonly port: number
-  readonly keeper: 'systemd' | 'supervised'
+  readonly keeper: 'systemd' | 'launchd' | 'supervised'
   /** An archive will be put there and unpacked. */
   readonly brings: boolean
 }
@@ -27,14 +27,14 @@ export function problemsOf(look: Look): Problem[] {
 
 function machineProblems({facts, layout, wanted}: Look): Problem[] {
   const problems: Problem[] = []
-  if (facts.os !== 'linux')
+  if (facts.os === 'other')
     problems.push({
-      text: `ollamax installs on Linux, and this is ${facts.os === 'darwin' ? 'macOS' : 'another system'}`,
+      text: 'ollamax installs on Linux and macOS, and this is another system',
       next: 'Install Ollama there yourself, then run this again with --no-install',
     })
-  if (layout.kind === 'system' && facts.init.kind !== 'systemd')
+  if (layout.kind === 'system' && facts.init.kind === 'other')
     problems.push({
-      text: `systemd does not run there (process 1 is ${facts.init.kind === 'other' ? facts.init.name : facts.init.kind})`,
+      text: `systemd does not run there (process 1 is ${facts.init.name})`,
       next: 'Install below the account, without systemd: add --user-mode',
     })
   if (layout.kind === 'system' && facts.sudo === 'unknown')
@@ -133,7 +133,7 @@ function archiveProblems({facts, wanted}: Look): Problem[] {
 
 interface Chosen {
   readonly kind: 'system' | 'user'
-  readonly keeper: 'systemd' | 'supervised'
+  readonly keeper: 'systemd' | 'launchd' | 'supervised'
   readonly sized: boolean
 }
 
@@ -164,6 +164,8 @@ export function warningsOf(facts: Facts, port: number, chosen?: Chosen): string[
     warnings.push(
       'there is neither systemd for the account nor cron: Ollama will not come back after a reboot; run node start then',
     )
+  if (chosen?.keeper === 'launchd' && chosen.sized)
+    warnings.push('installing on macOS was never tried on a real Mac: look closely at what it does')
   const models = facts.places[chosen?.kind === 'user' ? 'own_models' : 'models']
   if (typeof models?.freeBytes === 'number' && models.freeBytes < 1024 * MIB)
     warnings.push(`only ${mib(models.freeBytes)} are free where models lie`)

@@ -215,7 +215,7 @@ export function isLoopback(address: string): boolean {
 
 function readInstallation(lines: ReadonlyMap<string, string[]>, prefix: string): Installation {
   const one = (key: string) => lines.get(`${prefix}.${key}`)?.[0]
-  const text = (key: 'unitText' | 'dropInText' | 'supervisorText') =>
+  const text = (key: 'unitText' | 'dropInText' | 'supervisorText' | 'plistText') =>
     one(key) === undefined ? {} : {[key]: one(key)?.replace(/\.\n?$/, '')}
   const trees: Tree[] = (lines.get(`${prefix}.tree`) ?? []).map((row) => {
     const [name = '', sha256 = '', version = ''] = row.split(' ')
@@ -227,6 +227,7 @@ function readInstallation(lines: ReadonlyMap<string, string[]>, prefix: string):
     ...text('unitText'),
     ...text('dropInText'),
     ...text('supervisorText'),
+    ...text('plistText'),
     ...(one('current') === undefined ? {} : {current: one('current') ?? ''}),
     pending: one('pending') === '1',
     trees,

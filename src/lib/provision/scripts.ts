@@ -15,8 +15,8 @@ user_bus() { XDG_RUNTIME_DIR=@{XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_
 `
 
 /** A script from its text; `@{` stands for the shell's `${`, which a template literal would take for its own. */
-export const script = (text: TemplateStringsArray) =>
-  (BASE + text.raw.join('')).replaceAll('@{', '${')
+export const script = (text: TemplateStringsArray, ...constants: readonly string[]) =>
+  (BASE + String.raw(text, ...constants)).replaceAll('@{', '${')
 
 /** `$1` directory that the archive is put into. */
 export const STAGE = script`
@@ -55,6 +55,11 @@ new=$root/.unpack-$$
 trap 'rm -rf "$new"' EXIT
 mkdir "$new"
 open | tar -xof - -C "$new"
+# The archive for macOS has its program beside its libraries, without a directory around them.
+if [ -f "$new/ollama" ] && [ ! -e "$new/bin" ]; then
+  mkdir "$new/bin"
+  for f in "$new"/*; do [ "$f" = "$new/bin" ] || mv "$f" "$new/bin/"; done
+fi
 [ -x "$new/bin/ollama" ] || fail 'there is no bin/ollama in the archive'
 limit=; ! have timeout || limit='timeout 20'
 said=$(HOME=$new OLLAMA_HOST=127.0.0.1:1 $limit "$new/bin/ollama" -v 2>&1 </dev/null) || {

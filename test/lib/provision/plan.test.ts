@@ -169,7 +169,7 @@ test('all reasons against a host are told at once', () => {
 
 test.each<[string, Partial<Facts>, string]>([
   ['a noexec /opt', {places: {...bareHost().places, '/opt': {...ROOMY, noExec: true}}}, 'noexec'],
-  ['macOS', {os: 'darwin'}, 'macOS'],
+  ['another system', {os: 'other'}, 'another system'],
   [
     'a home without room for the archive',
     {places: {...bareHost().places, home: {...ROOMY, freeBytes: 5}}},
@@ -200,4 +200,21 @@ test('what is only a pity is a warning: no driver, no PATH, a wrong clock, littl
 test('what goes into a unit file can end neither its line nor its quotes, nor be expanded', () => {
   const text = dropInText(layout, {port: 1, env: {A: 'x" %h \\'}, program: false})
   expect(text).toContain('Environment="A=x\\" %%h \\\\"')
+})
+
+test('on macOS launchd keeps it, as the account, and it is said that nobody tried that', () => {
+  const mac = bareHost({os: 'darwin', init: {kind: 'launchd'}, arch: 'arm64', user: 'ann'})
+  const darwin = goodArtifact({os: 'darwin', arch: 'any'})
+  const env = {OLLAMA_X: 'a<b&c'}
+  const plan = planNode(mac, {...wanted, env, source: {kind: 'carry', artifact: darwin}})
+  expect(plan).toMatchObject({keeper: 'launchd', install: 'system', problems: []})
+  expect(titles(plan).slice(-3)).toEqual([
+    'switch to sha256-aaaaaaaaaaaa',
+    'write the service',
+    'start Ollama',
+  ])
+  const plist = plan.actions.find((action) => action.title === 'write the service')?.args.join()
+  for (const part of ['<string>ann</string>', '127.0.0.1:11434', 'a&lt;b&amp;c', 'KeepAlive'])
+    expect(plist).toContain(part)
+  expect(plan.warnings.join()).toContain('never tried')
 })
