@@ -12,7 +12,8 @@ export interface Selection {
 }
 
 /**
- * The selected nodes in the order of the cluster file. A name or glob that fits no node is
+ * The selected nodes, sorted by name (`h2` before `h10`): several that were added at once stand in the file as
+ * they happened to finish. A name or glob that fits no node is
  * NODE_NOT_FOUND, with the nearest name; so is a selection by label that leaves none. BAD_INPUT for a
  * label selector that cannot be read.
  */
@@ -24,11 +25,14 @@ export function selectNodes(nodes: readonly NodeSpec[], {names, labels}: Selecti
       (matchers.length === 0 || matchers.some((fits) => fits(node.name))) &&
       wanted.every((fits) => fits(node)),
   )
-  if (chosen.length > 0 || labels.length === 0) return chosen
+  if (chosen.length > 0 || labels.length === 0) return chosen.sort(byName)
   throw new OllamaxError('NODE_NOT_FOUND', `no node has the labels ${labels.join(', ')}`, {
     suggestions: ['see the labels: ollamax node list'],
   })
 }
+
+const byName = (a: NodeSpec, b: NodeSpec): number =>
+  a.name.localeCompare(b.name, 'en', {numeric: true})
 
 /** The node of that very name. NODE_NOT_FOUND, with the nearest name. */
 export function oneNode(nodes: readonly NodeSpec[], name: string): NodeSpec {

@@ -45,8 +45,14 @@ test.each([
   [[], ['tier=slow', 'example.org/os=darwin'], ['mac.mini']],
   [['gpu-*'], ['tier=slow'], ['gpu-2']],
   [[], ['tier==slow'], ['gpu-2', 'mac.mini']],
-])('names %j with labels %j choose %j, in the order of the file', (names, labels, chosen) => {
+])('names %j with labels %j choose %j, sorted by name', (names, labels, chosen) => {
   expect(pick(names, labels)).toEqual(chosen)
+})
+
+test('names are sorted with the numbers in them as numbers, however the file has them', () => {
+  const nodes = ['h10', 'h2', 'b', 'h1'].map((name) => node(name))
+  const sorted = selectNodes(nodes, {names: [], labels: []}).map(({name}) => name)
+  expect(sorted).toEqual(['b', 'h1', 'h2', 'h10'])
 })
 
 test('a name that is not there is named with the nearest one', () => {
