@@ -1,5 +1,5 @@
 import {readFile} from 'node:fs/promises'
-import {labelProblem} from '../cluster/names.ts'
+import {labelProblem, variableProblem} from '../cluster/names.ts'
 import type {SecretRef} from '../cluster/node.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import type {AddedNodes, AddNodeOptions} from '../jobs/add-node.ts'
@@ -36,13 +36,13 @@ export async function readAddFlags(
   flags: AddFlags,
 ): Promise<Omit<AddNodeOptions, 'report'>> {
   const listed = flags.file === undefined ? [] : readTargets(await readInput(flags.file))
-  const key = flags['host-key']
-  if (key !== undefined && !/^SHA256:[A-Za-z0-9+/]{43}=?$/.test(key))
+  const key = flags['host-key']?.replace(/=$/, '')
+  if (key !== undefined && !/^SHA256:[A-Za-z0-9+/]{43}$/.test(key))
     throw bad(`--host-key takes a fingerprint like SHA256:..., and not ${JSON.stringify(key)}`, [
       'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints it on the machine itself',
     ])
   const version = flags['ollama-version']?.replace(/^v/, '')
-  if (version !== undefined && !/^\d+\.\d+\.\d+([-+][A-Za-z0-9.]+)?$/.test(version))
+  if (version !== undefined && !/^\d+\.\d+\.\d+(-[A-Za-z0-9.]+)?$/.test(version))
     throw bad(`--ollama-version ${JSON.stringify(version)} is no version`, ['for example 0.33.0'])
   const sha256 = flags['artifact-sha256']?.toLowerCase()
   if (sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256))
@@ -93,19 +93,15 @@ function readLabels(words: readonly string[]): Record<string, string> {
 function readEnv(words: readonly string[]): Record<string, string> {
   const env = words.map((word) => pair(word, 'env'))
   for (const [key, value] of env) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(key))
-      throw bad(`--env: ${JSON.stringify(key)} is no name of a variable`)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-    if (/[\u0000-\u001f\u007f]/.test(value))
-      throw bad(`--env ${key}: its value has control characters`)
-    if (key === 'OLLAMA_HOST')
-      throw bad('--env OLLAMA_HOST: a node listens on loopback alone', [
-        'choose its port by --port',
-      ])
-    if (/TOKEN|PASSWORD|SECRET|API_?KEY/i.test(key))
-      throw bad(`--env ${key} looks like a secret, and would stand in the cluster file`, [
-        'Put it into a drop-in of your own on the host: systemctl edit ollama',
-      ])
+    // The cluster file's own rule: what it refuses must not be done to a machine first.
+    const problem = variableProblem(key, value)
+    if (problem === undefined) continue
+    throw bad(
+      `--env ${key}: ${problem}`,
+      /secret/.test(problem)
+        ? ['Put it into a drop-in of your own on the host: systemctl edit ollama']
+        : [],
+    )
   }
   return Object.fromEntries(env)
 }

@@ -32,6 +32,20 @@ export function labelProblem(key: string, value: string): string | undefined {
   return undefined
 }
 
+const SECRET_VARIABLE = /KEY|TOKEN|SECRET|PASSWORD|PASSWD/
+
+/** What is wrong with a variable for a node's Ollama; undefined: nothing. */
+export function variableProblem(name: string, value: string): string | undefined {
+  if (!/^[A-Z][A-Z0-9_]*$/.test(name))
+    return 'is no variable name; use capitals, digits and "_", beginning with a capital'
+  if (name === 'OLLAMA_HOST')
+    return 'is set by ollamax (loopback only); use "port" for another port'
+  if (/\p{Cc}/u.test(value)) return 'must hold no line breaks or control characters'
+  if (SECRET_VARIABLE.test(name) || /^[a-z]+:\/\/[^/\s]*:[^/\s]*@/i.test(value))
+    return 'looks like a secret, and secrets do not belong into this file'
+  return undefined
+}
+
 function checked(name: string, what: string): string {
   const problem = nameProblem(name)
   if (problem === undefined) return name

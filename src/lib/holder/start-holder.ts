@@ -2,6 +2,7 @@ import {spawn} from 'node:child_process'
 import {closeSync, openSync, statSync, unlinkSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as pause} from 'node:timers/promises'
+import {withoutSecrets} from '../cluster/secret-env.ts'
 import {askHolder} from './ask-holder.ts'
 import type {HolderPlace} from './place.ts'
 
@@ -67,12 +68,11 @@ function drop(marker: string): void {
 
 /** Detached and without our terminal: it outlives us. Secrets do not go into its environment. */
 function spawnHolder({command, env}: StartOptions, onEnd: () => void): void {
-  const {OLLAMAX_SSH_PASSWORD: _, OLLAMAX_SSH_PASSPHRASE: __, ...clean} = env
   const child = spawn(command[0] ?? '', command.slice(1), {
     detached: true,
     stdio: 'ignore',
     cwd: '/',
-    env: clean,
+    env: withoutSecrets(env),
   })
   child.on('error', onEnd)
   child.on('exit', onEnd)

@@ -15,7 +15,14 @@ export function parseTarget(word: string): AddTarget {
   if (word === 'local')
     return {kind: 'direct', target: word, url: 'http://127.0.0.1:11434', base: 'local'}
   if (/^https?:\/\//.test(word)) return {kind: 'direct', target: word, ...parseUrl(word)}
-  return {kind: 'ssh', target: word, base: nameFrom(parseDestination(word).host)}
+  const {host, user} = parseDestination(word)
+  if (/\s/.test(word) || user?.includes(':'))
+    throw new OllamaxError(
+      'BAD_INPUT',
+      `the user name in ${JSON.stringify(word.replace(/:[^@]*@/, ':...@'))} has a blank or a colon`,
+      {suggestions: ['a password does not belong there: it is asked for, or OLLAMAX_SSH_PASSWORD']},
+    )
+  return {kind: 'ssh', target: word, base: nameFrom(host)}
 }
 
 /** The targets of a file: one a line, or a YAML list of them; `#` begins a comment. */

@@ -1,12 +1,11 @@
 import {z} from 'zod'
-import {labelProblem, nameProblem} from '../cluster/names.ts'
+import {labelProblem, nameProblem, variableProblem} from '../cluster/names.ts'
 import {API_VERSION} from '../cluster/node.ts'
 import {parseDuration} from '../cluster/size.ts'
 import {messageOf} from '../errors.ts'
 
 const CONTROL = /\p{Cc}/u
 const SECRET_HEADER = /^(?:proxy-)?authorization$|cookie|token|secret|password|api[-_]?key/i
-const SECRET_VARIABLE = /KEY|TOKEN|SECRET|PASSWORD|PASSWD/
 
 /** A string that `problem` finds nothing wrong with. */
 const text = (problem: (value: string) => string | undefined) =>
@@ -84,18 +83,6 @@ const environment = z.record(z.string(), word).superRefine((all, context) => {
     if (message !== undefined) context.addIssue({code: 'custom', message, path: [name]})
   }
 })
-
-/** What is wrong with a variable for a node's Ollama; undefined: nothing. */
-function variableProblem(name: string, value: string): string | undefined {
-  if (!/^[A-Z][A-Z0-9_]*$/.test(name))
-    return 'is no variable name; use capitals, digits and "_", beginning with a capital'
-  if (name === 'OLLAMA_HOST')
-    return 'is set by ollamax (loopback only); use "port" for another port'
-  if (CONTROL.test(value)) return 'must hold no line breaks or control characters'
-  if (SECRET_VARIABLE.test(name) || /^[a-z]+:\/\/[^/\s]*:[^/\s]*@/i.test(value))
-    return 'looks like a secret, and secrets do not belong into this file'
-  return undefined
-}
 
 const labels = z.record(z.string(), word).superRefine((all, context) => {
   for (const [key, value] of Object.entries(all)) {

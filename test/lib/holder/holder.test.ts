@@ -93,6 +93,25 @@ test('many uses, from the first on, share one holder and one login', async () =>
   expect(readdirSync(place.dir).filter((name) => name.endsWith('.starting'))).toEqual([])
 })
 
+test('the holder keeps no secret of the command that started it', async () => {
+  const secrets = ['OLLAMAX_SUDO_PASSWORD', 'OLLAMAX_SSH_PASSWORD', 'OLLAMAX_SSH_PASSPHRASE']
+  await open({}, Object.fromEntries(secrets.map((name) => [name, 'geheim'])))
+  const {pid} = (await status()) ?? {pid: 0}
+  expect(readFileSync(`/proc/${pid}/environ`, 'latin1')).not.toContain('geheim')
+})
+
+test('a holder that hangs is done without', async () => {
+  await open()
+  const pid = (await status())?.pid ?? 0
+  expect(pid).toBeGreaterThan(0)
+  process.kill(pid, 'SIGSTOP')
+  try {
+    expect(await open()).toBeUndefined()
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+})
+
 test('a holder that was killed is replaced by the next use', async () => {
   await open()
   const first = (await status())?.pid ?? 0

@@ -2,6 +2,7 @@ import {spawn} from 'node:child_process'
 import {randomBytes} from 'node:crypto'
 import {mkdir, open, readFile} from 'node:fs/promises'
 import {setTimeout as wait} from 'node:timers/promises'
+import {withoutSecrets} from '../../cluster/secret-env.ts'
 import {messageOf, OllamaxError} from '../../errors.ts'
 import {type EngineRecord, engineLog, readRecord} from './engine-record.ts'
 
@@ -30,7 +31,7 @@ export async function startProcess(options: StartOptions): Promise<EngineRecord>
   const child = spawn(process.execPath, [options.program, ...args], {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
-    env: {...options.env},
+    env: withoutSecrets(options.env),
     cwd: run,
     windowsHide: true,
   })
