@@ -3,6 +3,7 @@ import {join} from 'node:path'
 import {afterEach, expect, test} from 'vitest'
 import {clusterHome} from '../support/cluster-home.ts'
 import {type FakeOllama, startFakeOllama} from '../support/fake-ollama.ts'
+import {runCli} from '../support/run-cli.ts'
 import type {TempHome} from '../support/temp-home.ts'
 import {waitFor} from '../support/wait-for.ts'
 
@@ -60,6 +61,17 @@ test('run without a prompt begins a chat at a terminal', async () => {
   await waitFor('the prompt', () => chat.out().includes('>>> '))
   chat.type('/bye\r')
   expect(await chat.ended).toBe(0)
+})
+
+test('what a model says cannot move the cursor or fill the clipboard; piped, it is passed on as it is', async () => {
+  const answer = 'a\u001b]52;c;eA==\u0007 \u001b[2Jb'
+  node = await startFakeOllama({answer})
+  home = clusterHome([node])
+  const shown = atTerminal('run', 'tiny', 'hi')
+  expect(await shown.ended).toBe(0)
+  expect(shown.out()).toContain('a]52;c;eA== [2Jb')
+  const piped = await runCli(['run', 'tiny', 'hi'], {env: home.env})
+  expect(piped.stdout).toBe(`${answer}\n`)
 })
 
 test('a terminal is told what is waited for, and is asked whether to pull', async () => {

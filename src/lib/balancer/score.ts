@@ -91,6 +91,7 @@ function priorOf(to: Candidate): {loadMs: number; promptTps: number; answerTps: 
 function riskOf(to: Candidate, nowMs: number): number {
   const {failedAtMs} = to.own ?? {}
   if (failedAtMs === undefined) return 0
-  const risk = RISK_MS * 0.5 ** (Math.max(0, nowMs - failedAtMs) / RISK_HALF_LIFE_MS)
+  // Of a clock that was set back the distance still says that it was not just now.
+  const risk = RISK_MS * 0.5 ** (Math.abs(nowMs - failedAtMs) / RISK_HALF_LIFE_MS)
   return risk < 1 ? 0 : risk
 }

@@ -133,15 +133,20 @@ function askHere(signal: AbortSignal): AskUrl {
         throw (error as {cause?: unknown}).cause ?? error
       },
     )
+    // The checksums come this way: on a way that anybody can write to they would vouch for nothing.
+    if (url.startsWith('https:') && !reply.url.startsWith('https:'))
+      throw new Error(`${url} leads to ${reply.url}, which is not encrypted`)
     if (!reply.ok) throw new Error(`${url} answered HTTP ${reply.status}`)
     return {url: reply.url, text: withText ? await reply.text() : ''}
   }
 }
 
+/** Like `askHere`, it follows no redirect from an encrypted way to an open one. */
 const ASK = `set -e
+case $1 in https:*) only='--proto-redir =https' ;; *) only= ;; esac
 case $2 in
-  1) curl -fsSL --connect-timeout 10 -m 30 "$1" ;;
-  *) curl -fsSLI --connect-timeout 10 -m 30 -o /dev/null -w '%{url_effective}' "$1" ;;
+  1) curl -fsSL $only --connect-timeout 10 -m 30 "$1" ;;
+  *) curl -fsSLI $only --connect-timeout 10 -m 30 -o /dev/null -w '%{url_effective}' "$1" ;;
 esac`
 
 function askThere(remote: Remote, signal: AbortSignal): AskUrl {

@@ -34,7 +34,7 @@ export function lastReadings(
       readonly readings: readonly LastReading[]
     }
     if (found.format !== FORMAT) return new Map()
-    return new Map(found.readings.map((reading) => [reading.node, reading]))
+    return new Map(found.readings.filter(isSound).map((reading) => [reading.node, reading]))
   } catch {
     return new Map()
   }
@@ -86,6 +86,28 @@ function condense(reading: Reading, before: LastReading | undefined): LastReadin
     models: reading.models.length,
     loaded: reading.loaded.map((model) => model.name),
   }
+}
+
+/** The latest moment that a Date can be. */
+const LATEST_MS = 8.64e15
+
+/** As we write them: what another program or half a disk left must not reach those who print it. */
+function isSound(reading: LastReading | null): boolean {
+  if (typeof reading !== 'object' || reading === null) return false
+  const {node, atMs, state, version, models, loaded, code, message} = reading as {
+    readonly [field in keyof LastReading]: unknown
+  }
+  const isText = (value: unknown) => value === undefined || typeof value === 'string'
+  return (
+    typeof node === 'string' &&
+    Number.isFinite(atMs) &&
+    Math.abs(atMs as number) <= LATEST_MS &&
+    (state === 'up' || state === 'down') &&
+    typeof models === 'number' &&
+    Array.isArray(loaded) &&
+    loaded.every((name) => typeof name === 'string') &&
+    [version, code, message].every(isText)
+  )
 }
 
 const fileOf = (paths: Pick<Paths, 'cache'>, cluster: string) =>

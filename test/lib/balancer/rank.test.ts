@@ -159,6 +159,12 @@ describe('expected time', () => {
     expect(a && expectedTime(ask, a, NOW).riskMs).toBe(0)
   })
 
+  test('a failure that a clock has dated into the future is not held against a node for long', () => {
+    const known = rates({a: {...fast, failedAtMs: NOW + 86_400_000}})
+    const [a] = candidatesFor(ask, [view('a')], known).candidates
+    expect(a && expectedTime(ask, a, NOW).riskMs).toBe(0)
+  })
+
   test('a conversation stays where its beginning was evaluated, unless that node is busier', () => {
     const hot = (name: string, inFlight = 0) =>
       view(name, {inFlight, lastUsedMs: NOW, reading: up(name, {loaded: [loaded()]})})

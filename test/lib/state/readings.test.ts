@@ -59,16 +59,35 @@ test('what is older than a month is forgotten', () => {
   expect([...lastReadings(paths, 'lab').keys()]).toEqual(['new'])
 })
 
-test.each(['', '{', '[]', '{"format": 99, "readings": []}', '{"format": 1}'])(
-  'a cache that holds %j is as good as none, and is replaced',
-  (text) => {
-    mkdirSync(join(paths.cache, 'readings'), {recursive: true})
-    writeFileSync(join(paths.cache, 'readings/lab.json'), text)
-    expect(lastReadings(paths, 'lab').size).toBe(0)
-    keepReadings(paths, 'lab', [up('a', 1)])
-    expect(lastReadings(paths, 'lab').size).toBe(1)
-  },
-)
+const entry = (change: object) =>
+  JSON.stringify({
+    format: 1,
+    readings: [{node: 'a', atMs: 1, state: 'up', models: 1, loaded: [], ...change}],
+  })
+
+test.each([
+  '',
+  '{',
+  '[]',
+  '{"format": 99, "readings": []}',
+  '{"format": 1}',
+  '{"format": 1, "readings": [null]}',
+  '{"format": 1, "readings": [{}]}',
+  entry({atMs: 1e300}),
+  entry({atMs: 'now'}),
+  entry({state: 'odd'}),
+  entry({loaded: null}),
+  entry({loaded: [1]}),
+  entry({models: 'many'}),
+  entry({version: {}}),
+  entry({message: 7}),
+])('a cache that holds %j is as good as none, and is replaced', (text) => {
+  mkdirSync(join(paths.cache, 'readings'), {recursive: true})
+  writeFileSync(join(paths.cache, 'readings/lab.json'), text)
+  expect(lastReadings(paths, 'lab').size).toBe(0)
+  keepReadings(paths, 'lab', [up('a', 1)])
+  expect(lastReadings(paths, 'lab').size).toBe(1)
+})
 
 test('where nothing can be written nothing is kept, and nothing breaks', () => {
   mkdirSync(paths.config, {recursive: true})
