@@ -70,7 +70,11 @@ test('an Ollama of others is adopted by a drop-in, upgraded beside, and given ba
     'systemctl daemon-reload; systemctl restart ollama; rm -f /etc/fake-ollama.json',
   )
   const before = await traces(1)
-  const adopted = await add(['h1'])
+  const unasked = await lab.cli(['node', 'add', 'h1', '--accept-host-key'])
+  expect(unasked.code).toBe(2)
+  expect(unasked.stderr).toContain('CONFIRM_NEEDED')
+  expect(await traces(1)).toBe(before)
+  const adopted = await add(['h1', '--yes'])
   expect(adopted).toMatchObject({outcome: 'added', install: 'system', version: '0.30.0'})
   expect(adopted.steps.map(({title}) => title)).toEqual(['write the drop-in', 'start Ollama'])
   const heard = await lab.exec(1, 'ss -Hltn "sport = :11434"')

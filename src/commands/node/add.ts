@@ -67,7 +67,10 @@ export default class NodeAdd extends BaseCommand {
     ca: Flags.string({summary: 'PEM file with the CA of an https target', helpValue: 'FILE'}),
     concurrency: Flags.integer({summary: 'hosts at once', default: 10, min: 1, max: 100}),
     'dry-run': Flags.boolean({summary: 'print what would be done, and do nothing'}),
-    yes: Flags.boolean({char: 'y', summary: 'do not ask before a change; host keys are not meant'}),
+    yes: Flags.boolean({
+      char: 'y',
+      summary: 'do not ask before the Ollama that someone else installed there is changed',
+    }),
     progress: progressFlag(),
   }
 

@@ -63,6 +63,7 @@ export async function readAddFlags(
     ca: flags.ca,
     sudoPassword: flags['sudo-password-stdin'] ? await readPassword() : undefined,
     dryRun: flags['dry-run'] ?? false,
+    yes: flags.yes ?? false,
     concurrency: flags.concurrency,
   }
 }

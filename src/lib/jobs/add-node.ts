@@ -30,6 +30,8 @@ export interface AddNodeOptions {
   readonly ca?: string | undefined
   readonly sudoPassword?: string | undefined
   readonly dryRun: boolean
+  /** Do not ask before the service of someone else is changed. */
+  readonly yes: boolean
   /** How many hosts at once. */
   readonly concurrency: number
   readonly report: Reporter
@@ -116,6 +118,7 @@ async function addOne(
     known,
     acceptHostKey: options.acceptHostKey,
     dryRun: options.dryRun,
+    yes: options.yes,
     report: options.report,
     wanted: {
       install: options.install && (known?.install !== 'external' || asksForMore(options)),

@@ -9,6 +9,7 @@ import type {Plan, WantedNode} from '../provision/plan-value.ts'
 import {probe} from '../provision/probe.ts'
 import {type Verified, verify} from '../provision/verify.ts'
 import type {Remote} from '../ssh/remote.ts'
+import {confirmed} from './confirm.ts'
 import {findSource, releasesUrl} from './find-source.ts'
 import {rootOn} from './root-on.ts'
 import type {SudoPassword} from './sudo-password.ts'
@@ -23,6 +24,8 @@ export interface ProvisionOptions {
   readonly artifact?: Artifact | undefined
   readonly acceptHostKey?: boolean | string | undefined
   readonly dryRun: boolean
+  /** Do not ask before the service of someone else is changed. */
+  readonly yes: boolean
   /** Called only if sudo wants one. */
   readonly sudoPassword: SudoPassword
   /** Shared by all hosts of a run. */
@@ -45,7 +48,7 @@ export interface Provisioned {
  * Does not touch the cluster file.
  */
 export async function provisionHost(
-  tools: Pick<Tools, 'dial' | 'signal' | 'env' | 'paths'>,
+  tools: Pick<Tools, 'ask' | 'dial' | 'signal' | 'env' | 'paths'>,
   options: ProvisionOptions,
 ): Promise<Provisioned> {
   const {name, target, known, report, wanted} = options
@@ -75,6 +78,10 @@ export async function provisionHost(
   const done = {hostKey, facts, plan, warnings: plan.warnings}
   // A node that is known and as it is wanted is left in peace.
   if (options.dryRun || (plan.actions.length === 0 && known)) return done
+  if (plan.takesOver) {
+    const change = 'set to listen on loopback alone and restarted, which cuts what it does now'
+    await confirmed(tools, options.yes, `${name}: ${plan.takesOver}, is ${change}. Go on?`)
+  }
   const needsRoot = plan.actions.some((action) => action.root)
   const root = needsRoot ? await rootOn(remote, facts, options) : undefined
   await apply(remote, plan.actions, {root, artifact, subject, report, signal})

@@ -54,6 +54,8 @@ export interface Plan {
   readonly port: number
   /** The service was not there before: it may be killed to see that it comes back. */
   readonly fresh: boolean
+  /** The service of someone else that the actions change and restart, in words; absent: none. */
+  readonly takesOver?: string
   /** A program is needed and no source was given: `version` or the latest. */
   readonly missing?: {readonly version?: string}
   /** The version of ours that will run; absent: someone else's program is kept. */

@@ -56,12 +56,26 @@ export function planNode(facts: Facts, wanted: WantedNode): Plan {
       ? {missing: wanted.version ? {version: wanted.version} : {}}
       : {}),
     ...('tree' in program && program.tree !== undefined ? {tree: program.tree} : {}),
+    ...takeover(facts, installation, actions),
     actions,
     problems: actions.length
       ? problemsOf({facts, wanted, layout, port, keeper, brings: program.kind === 'bring'})
       : [],
     warnings: warningsOf(facts, port, {kind, keeper, sized: program.kind === 'bring'}),
   }
+}
+
+/** Requests that run there are cut, and who reached it over the network reaches it no more: that is asked about. */
+function takeover(
+  facts: Facts,
+  installation: Installation,
+  actions: readonly Action[],
+): {takesOver?: string} {
+  const {answers} = facts.ollama
+  const foreign = installation.unit !== undefined && !isOurs(installation)
+  if (!foreign || answers === undefined || actions.length === 0) return {}
+  if (installation.dropInText !== undefined) return {}
+  return {takesOver: `Ollama ${answers}, which someone else installed there`}
 }
 
 /** True if what the account may do there includes becoming root, as far as that is known. */

@@ -93,6 +93,13 @@ test('an Ollama of others is adopted by a drop-in alone, and keeps its program',
   expect(plan.actions[0]?.args.join()).not.toContain('ExecStart')
 })
 
+test('taking over a service of others is said once, so that it can be asked about', () => {
+  const plan = planNode(official(), {...wanted, source: undefined})
+  expect(plan.takesOver).toContain('someone else')
+  expect(planNode(bareHost(), wanted).takesOver).toBeUndefined()
+  expect(planNode(installed(), {...wanted, port: 11_500}).takesOver).toBeUndefined()
+})
+
 test('another version that is asked for replaces its program, not its unit', () => {
   const plan = planNode(official(), {...wanted, version: '0.33.0'})
   expect(titles(plan)).not.toContain('write the service')

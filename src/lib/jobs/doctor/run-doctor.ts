@@ -173,6 +173,7 @@ async function applyPlan(
     known: node,
     wanted: wantedOf(node),
     dryRun: false,
+    yes: true,
     sudoPassword,
     downloads: new Map(),
     report,
