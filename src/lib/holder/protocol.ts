@@ -14,12 +14,16 @@ export type HolderRequest =
       readonly node: HeldNode
       readonly env: Readonly<Record<string, string>>
     }
+  /** Closes the link of a node that is no longer in the cluster. */
+  | {readonly op: 'drop'; readonly name: string}
   | {readonly op: 'status'}
   | {readonly op: 'stop'}
 
 export type HolderReply =
   | {readonly kind: 'opened'; readonly socket: string}
   | {readonly kind: 'status'; readonly status: HolderStatus}
+  /** `held`: there was a link. */
+  | {readonly kind: 'dropped'; readonly held: boolean}
   | {readonly kind: 'stopping'}
   | {
       readonly kind: 'error'

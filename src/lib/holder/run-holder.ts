@@ -131,6 +131,7 @@ async function answer(request: HolderRequest, held: Held): Promise<HolderReply> 
       status: {pid: process.pid, links: links.map((link) => link.status())},
     }
   }
+  if (request.op === 'drop') return {kind: 'dropped', held: await drop(request.name, held.links)}
   const link = await linkFor(request.node, held)
   await link.connect(request.env)
   return {kind: 'opened', socket: link.socket}
@@ -147,6 +148,13 @@ async function linkFor(node: HeldNode, held: Held): Promise<NodeLink> {
   made.link.catch(() => links.get(node.name) === made && links.delete(node.name))
   await (await found?.link.catch(() => undefined))?.close()
   return made.link
+}
+
+async function drop(name: string, links: Links): Promise<boolean> {
+  const found = links.get(name)
+  links.delete(name)
+  await (await found?.link.catch(() => undefined))?.close()
+  return found !== undefined
 }
 
 function errorReply(error: unknown): HolderReply {

@@ -35,6 +35,15 @@ export async function stopHolder(tools: Needs): Promise<boolean> {
   return reply?.kind === 'stopping'
 }
 
+/** Has the holder close its connection to a node that was removed. Where that fails, idleness does it. */
+export async function dropHeld(tools: Needs, name: string): Promise<void> {
+  try {
+    await askHolder(placeOf(tools).control, {op: 'drop', name}, tools.signal)
+  } catch {
+    // The node is out of the cluster all the same.
+  }
+}
+
 function placeOf({env, paths, clusterName}: Needs): HolderPlace {
   const version = typeof OLLAMAX_VERSION === 'undefined' ? 'dev' : OLLAMAX_VERSION
   return holderPlace(paths.run, clusterName(), {env, version})

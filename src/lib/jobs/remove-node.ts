@@ -7,6 +7,7 @@ import {planRemoval} from '../provision/plan-removal.ts'
 import {awaitVersion, probe} from '../provision/probe.ts'
 import type {Remote} from '../ssh/remote.ts'
 import {confirmed} from './confirm.ts'
+import {dropHeld} from './control-holder.ts'
 import {eachOf} from './each-of.ts'
 import {interruptedAfter} from './interrupted.ts'
 import {rootOn} from './root-on.ts'
@@ -42,7 +43,10 @@ export interface RemovedNode {
   }
 }
 
-type RemoveTools = Pick<Tools, 'cluster' | 'editCluster' | 'dial' | 'ask' | 'signal' | 'env'>
+type RemoveTools = Pick<
+  Tools,
+  'cluster' | 'clusterName' | 'editCluster' | 'dial' | 'ask' | 'signal' | 'env' | 'paths'
+>
 
 /**
  * Takes nodes out of the cluster; with `uninstall` their hosts become as they were before. A host that
@@ -103,6 +107,7 @@ async function removeOne(
     // Someone may have removed it meanwhile, which is as well.
     if (edit.cluster.nodes.some((it) => it.name === node.name)) edit.removeNode(node.name)
   })
+  if (node.kind === 'ssh') await dropHeld(tools, node.name)
   return {
     name: node.name,
     removed: true,

@@ -144,6 +144,16 @@ test('another host key in the cluster file is another link, checked anew', async
   await expect(echo(path, 'x')).rejects.toThrow()
 })
 
+test('the link of a removed node is closed at once', async () => {
+  const path = await open()
+  const drop = () => askHolder(place.control, {op: 'drop', name: 'one'}, AbortSignal.timeout(5000))
+  expect(await drop()).toEqual({kind: 'dropped', held: true})
+  expect((await status())?.links).toEqual([])
+  await expect(echo(path, 'x')).rejects.toThrow()
+  expect(await drop()).toEqual({kind: 'dropped', held: false})
+  expect(await echo(await open(), 'new')).toBe('new')
+})
+
 test('what only a person could answer comes back as the error it is', async () => {
   const {hostKey: _, ...unpinned} = node()
   const command = [process.execPath, join(ROOT, 'bin/run.js'), 'holder', '--serve']

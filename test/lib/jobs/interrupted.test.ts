@@ -2,6 +2,7 @@ import {expect, test} from 'vitest'
 import type {SshNode} from '../../../src/lib/cluster/node.ts'
 import {OllamaxError} from '../../../src/lib/errors.ts'
 import {removeNodes} from '../../../src/lib/jobs/remove-node.ts'
+import {pathsFor} from '../../../src/lib/state/paths.ts'
 import {fakeAsk} from '../../support/fake-ask.ts'
 
 const node = (name: string): SshNode => ({
@@ -30,6 +31,8 @@ test('who interrupts an uninstall is told what is not finished and that it may b
     ask: fakeAsk([]),
     signal: abort.signal,
     env: {},
+    paths: pathsFor({}),
+    clusterName: () => 'lab',
   }
   const removal = removeNodes(tools, {
     names: ['one', 'two'],
