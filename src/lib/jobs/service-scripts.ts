@@ -12,12 +12,26 @@ home=@{HOME:-/}
 own=$home/.local/share/ollamax/ollama
 user_bus() { XDG_RUNTIME_DIR=@{XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR; }
 has_unit() { have systemctl && systemctl "$1" cat ollama.service >/dev/null 2>&1; }
-agent() {
-  for a in com.ollamax.ollama homebrew.mxcl.ollama; do
-    launchctl print "gui/$(id -u)/$a" >/dev/null 2>&1 && { printf '%s' "$a"; return; }
+# Sets domain, label and plist: of a job that is loaded, else of one of ours that was stopped.
+launchd_job() {
+  u=$(id -u)
+  for domain in system "gui/$u" "user/$u"; do
+    [ "$install$domain" != usersystem ] || continue
+    case $domain in system) dir=/Library/LaunchDaemons ;; *) dir=$home/Library/LaunchAgents ;; esac
+    for label in dev.ollamax.ollama homebrew.mxcl.ollama; do
+      plist=$dir/$label.plist
+      ! loaded || return 0
+    done
   done
-  return 1
+  label=dev.ollamax.ollama domain=system
+  plist=/Library/LaunchDaemons/$label.plist
+  [ "$install" = user ] || [ ! -f "$plist" ] || return 0
+  plist=$home/Library/LaunchAgents/$label.plist
+  domain=gui/$u
+  launchctl print "$domain" >/dev/null 2>&1 || domain=user/$u
+  [ -f "$plist" ]
 }
+loaded() { launchctl print "$domain/$label" >/dev/null 2>&1; }
 supervisor() {
   p=$(cat "$own/.ollamax/supervisor.pid" 2>/dev/null) && kill -0 "$p" 2>/dev/null &&
     tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q supervise.sh && printf '%s' "$p"
@@ -28,7 +42,7 @@ if [ "$install" != user ] && has_unit --system; then keeper=system
 elif has_unit --user; then keeper=user
 elif [ -x "$own/supervise.sh" ]; then keeper=supervised
 elif has_unit --system; then keeper=system
-elif have launchctl && label=$(agent); then keeper=launchd
+elif have launchctl && launchd_job; then keeper=launchd
 fi
 printf 'keeper=%s\n' "$keeper"
 `
@@ -55,6 +69,16 @@ start_supervisor() {
   if have setsid; then setsid "$own/supervise.sh" >/dev/null 2>&1 </dev/null &
   else nohup "$own/supervise.sh" >/dev/null 2>&1 </dev/null & fi
 }
+unload() { # bootout may come back before the job is gone, and says then that it goes on
+  loaded || return 0
+  said=$($as launchctl bootout "$domain/$label" 2>&1) || :
+  n=0; while loaded && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done
+  ! loaded || fail "launchd did not let go of $label: $said"
+}
+load() {
+  $as launchctl enable "$domain/$label" 2>/dev/null || :
+  said=$($as launchctl bootstrap "$domain" "$plist" 2>&1) || loaded || fail "launchctl could not load $plist: $said"
+}
 case $keeper in
   system)
     if [ "$(id -u)" = 0 ]; then exec systemctl "$action" ollama.service; fi
@@ -65,10 +89,15 @@ case $keeper in
     [ "$action" = start ] || stop_supervisor
     [ "$action" = stop ] || start_supervisor ;;
   launchd)
+    as=
+    if [ "$domain" = system ] && [ "$(id -u)" != 0 ]; then
+      have sudo && sudo -n true 2>/dev/null || exit 77
+      as='sudo -n'
+    fi
     case $action in
-      start) launchctl kickstart "gui/$(id -u)/$label" ;;
-      restart) launchctl kickstart -k "gui/$(id -u)/$label" ;;
-      stop) launchctl bootout "gui/$(id -u)/$label" ;;
+      stop) unload ;;
+      start) if loaded; then $as launchctl kickstart "$domain/$label"; else load; fi ;;
+      restart) if loaded; then $as launchctl kickstart -k "$domain/$label"; else load; fi ;;
     esac ;;
   *) exit 78 ;;
 esac
@@ -110,7 +139,8 @@ case $keeper in
   user) journal journalctl -q --user-unit ollama.service ;;
   supervised) file "$own/ollama.log" ;;
   launchd)
-    for f in "$home/Library/Logs/ollamax-ollama.log" /opt/homebrew/var/log/ollama.log /usr/local/var/log/ollama.log "$home/.ollama/logs/server.log"; do
+    f=$(sed -n '/<key>StandardOutPath</{n;s/.*<string>\(.*\)<.string>.*/\1/p;}' "$plist" 2>/dev/null) || :
+    [ -n "$f" ] || for f in /opt/homebrew/var/log/ollama.log /usr/local/var/log/ollama.log "$home/.ollama/logs/server.log"; do
       [ ! -r "$f" ] || break
     done
     file "$f" ;;

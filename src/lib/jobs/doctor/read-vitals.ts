@@ -7,10 +7,13 @@ export interface Runner {
   readonly residentBytes: number
 }
 
+type Keeper = 'system' | 'user' | 'supervised' | 'launchd'
+const KEEPERS: readonly Keeper[] = ['system', 'user', 'supervised', 'launchd']
+
 /** How Ollama is on a host, as VITALS saw it; what could not be seen is absent. */
 export interface Vitals {
   /** What keeps it running; absent: nothing that we know. */
-  readonly keeper?: 'system' | 'user' | 'supervised'
+  readonly keeper?: Keeper
   /** Properties of the unit, as systemd names them. */
   readonly unit: Readonly<Record<string, string>>
   /** Only where our supervisor is the keeper. */
@@ -34,11 +37,11 @@ export function readVitals(output: string): Vitals | undefined {
   const all = (key: string) =>
     lines.filter((line) => line.startsWith(`${key}=`)).map((line) => line.slice(key.length + 1))
   const scope = all('scope')[0]
-  const keeper = scope?.replace(/^--/, '')
+  const keeper = KEEPERS.find((it) => it === scope?.replace(/^--/, ''))
   const compute = all('compute')[0]
   const available = Number(all('available')[0] ?? Number.NaN)
   return {
-    ...(keeper === 'system' || keeper === 'user' || keeper === 'supervised' ? {keeper} : {}),
+    ...(keeper === undefined ? {} : {keeper}),
     unit: Object.fromEntries(
       lines
         .filter((line) => line.startsWith('unit.'))

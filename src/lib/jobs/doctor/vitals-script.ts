@@ -40,6 +40,22 @@ else
       tail -n 500 "$own/ollama.log" | grep -E 'level=ERROR|[Pp]anic|CUDA error|out of memory|address already in use|No space left' | tail -n 5 | sed 's/^/journal=/'
       grep 'inference compute' "$own/ollama.log" | tail -n 1 | sed 's/^/compute=/'
     fi
+  elif have launchctl; then
+    u=$(id -u) l=dev.ollamax.ollama
+    if said=$(launchctl print "system/$l" || launchctl print "gui/$u/$l" || launchctl print "user/$u/$l"); then
+      state=$(printf '%s\n' "$said" | sed -n 's/^[[:space:]]*state = //p' | head -n 1)
+      log=$(printf '%s\n' "$said" | sed -n 's/^[[:space:]]*stdout path = //p' | head -n 1)
+      echo scope=launchd
+      case $state in running) echo unit.ActiveState=active ;; *) echo unit.ActiveState=inactive ;; esac
+      echo "unit.SubState=$state"
+      if [ -r "$log" ]; then
+        echo journal_read=1
+        tail -n 500 "$log" | grep -E 'level=ERROR|[Pp]anic|out of memory|address already in use|No space left' | tail -n 5 | sed 's/^/journal=/'
+        grep 'inference compute' "$log" | tail -n 1 | sed 's/^/compute=/'
+      fi
+    elif [ -e "/Library/LaunchDaemons/$l.plist" ] || [ -e "$HOME/Library/LaunchAgents/$l.plist" ]; then
+      printf 'scope=launchd\nunit.ActiveState=inactive\nunit.SubState=unloaded\n'
+    fi
   fi
 fi
 [ -r /proc/meminfo ] && sed -n 's/^MemAvailable: *\([0-9]*\) kB/available=\1/p' /proc/meminfo
