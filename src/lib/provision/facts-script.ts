@@ -105,8 +105,10 @@ installation() { # $1 prefix, $2 root of our trees, $3 directory of units
 mine=$HOME/.local/share/ollamax/ollama
 unit=
 have systemctl && [ -d /run/systemd/system ] && unit=$(cgroup_unit --system) && put system.unit "$unit"
-installation system /opt/ollama /etc/systemd/system /Library/LaunchDaemons/dev.ollamax.ollama.plist
-installation own "$mine" "$HOME/.config/systemd/user" "$HOME/Library/LaunchAgents/dev.ollamax.ollama.plist"
+daemon=/Library/LaunchDaemons/dev.ollamax.ollama.plist
+agent=$HOME/Library/LaunchAgents/dev.ollamax.ollama.plist
+installation system /opt/ollama /etc/systemd/system "$daemon"
+installation own "$mine" "$HOME/.config/systemd/user" "$agent"
 own_unit=
 if [ -d /run/systemd/system ]; then
   XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$uid}; export XDG_RUNTIME_DIR
@@ -122,6 +124,7 @@ fi
 for p in /run/crond.pid /var/run/crond.pid /run/crond.reboot /run/cron.pid; do [ -e $p ] && have crontab && { put cron 1; break; }; done
 
 port=$(printf '%s\n%s\n' "$unit" "$own_unit" | sed -n 's/^Environment=.*OLLAMA_HOST=[^" ]*:\([0-9][0-9]*\).*/\1/p' | head -n 1)
+[ -n "$port" ] || port=$(cat "$daemon" "$agent" | sed -n 's/.*<key>OLLAMA_HOST<.key><string>[^<]*:\([0-9][0-9]*\)<.*/\1/p' | head -n 1)
 : "\${port:=\${want_port:-11434}}"
 [ -z "$want_port" ] || port=$want_port
 put port "$port"
@@ -132,14 +135,20 @@ for f in /proc/net/tcp /proc/net/tcp6; do
     put listener "$a \${n:-$u}"
   done
 done
+if [ "$(uname -s)" = Darwin ]; then # Of others' programs the address can be seen, and not the account.
+  n=$(lsof -nP -iTCP:"$port" -sTCP:LISTEN -FL | sed -n 's/^L//p' | head -n 1)
+  for a in $(netstat -an -p tcp | sed -n "s/^tcp.* \([^ ]*\)[.]$port  *[^ ]*  *LISTEN.*/\1/p" | sed 's/^[*]$/::/'); do
+    put listener "$a \${n:-unknown}"
+  done
+fi
 
 bin=$(command -v ollama)
-[ -n "$bin" ] || for f in /usr/local/bin/ollama /usr/bin/ollama /opt/ollama/current/bin/ollama "$mine/current/bin/ollama"; do [ -x "$f" ] && { bin=$f; break; }; done
+[ -n "$bin" ] || for f in /usr/local/bin/ollama /usr/bin/ollama /opt/ollama/current/bin/ollama "$mine/current/bin/ollama" /opt/homebrew/bin/ollama /Applications/Ollama.app/Contents/Resources/ollama; do [ -x "$f" ] && { bin=$f; break; }; done
 if [ -n "$bin" ]; then
   real=$(readlink -f "$bin" || echo "$bin")
   put binary "$real"
   put version "$(OLLAMA_HOST=127.0.0.1:1 limit 5 "$real" -v 2>&1)"
-  if have dpkg && dpkg -S "$real" >/dev/null || have rpm && rpm -qf "$real" >/dev/null || have pacman && pacman -Qo "$real" >/dev/null || have brew && case $real in *Cellar*) true ;; *) false ;; esac
+  if have dpkg && dpkg -S "$real" >/dev/null || have rpm && rpm -qf "$real" >/dev/null || have pacman && pacman -Qo "$real" >/dev/null || case $real in */Cellar/*|*/Ollama.app/*) true ;; *) false ;; esac
   then put packaged 1; fi
 fi
 have docker && put containers "$(limit 5 docker ps --format '{{.Image}} {{.Names}}' | sed -n 's/^[^ ]*ollama[^ ]* //p' | tr '\n' ' ')"

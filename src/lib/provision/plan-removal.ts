@@ -55,7 +55,8 @@ function removeSystem(
   const {manifest} = system
   const step = adder(actions, true)
   const ours = system.unit === undefined || isOurs(system)
-  if (system.plistText !== undefined)
+  const byLaunchd = facts.init.kind === 'launchd'
+  if (byLaunchd)
     step('stop and remove the service', TAKE_LAUNCHD, [plistPath(layout, facts.home), layout.scope])
   else removeService(layout, system, {step, ours})
   step('remove the programs', TAKE_PROGRAMS, [layout.root, manifest.link ?? ''])
@@ -63,7 +64,7 @@ function removeSystem(
     facts.modelsPath === 'unknown' ? '/usr/share/ollama/.ollama/models' : facts.modelsPath
   const inHome = models.startsWith('/usr/share/ollama/')
   const hadHome = manifest.user !== 'created'
-  if (system.plistText !== undefined)
+  if (byLaunchd)
     left.push(`${facts.home}/.ollama: models and key belong to the account ${facts.user}`)
   else if (!ours) left.push(`${models}: the models belong to the Ollama that was there before`)
   else if (manifest.user === undefined)
@@ -98,7 +99,7 @@ function removeOwn(facts: Facts, actions: Action[], left: string[]): void {
   const step = adder(actions, false)
   if (facts.userManager)
     removeService(layout, own, {step, ours: own.unit === undefined || isOurs(own)})
-  if (own.plistText !== undefined)
+  if (own.plistText !== undefined || own.manifest.plist !== undefined)
     step('stop and remove the service', TAKE_LAUNCHD, [plistPath(layout, facts.home), layout.scope])
   if (own.supervisorText !== undefined || own.manifest.supervisor !== undefined)
     step('stop and remove the supervisor', TAKE_SUPERVISOR, [layout.root])

@@ -51,7 +51,7 @@ export function planNode(facts: Facts, wanted: WantedNode): Plan {
     install: kind,
     keeper,
     port,
-    fresh: installation.unit === undefined && facts.ollama.answers === undefined,
+    fresh: !isThere(installation) && facts.ollama.answers === undefined,
     ...(program.kind === 'missing'
       ? {missing: wanted.version ? {version: wanted.version} : {}}
       : {}),
@@ -90,6 +90,8 @@ function chooseKind(facts: Facts, wanted: WantedNode): 'system' | 'user' | 'exte
   return facts.system.unit && facts.ollama.answers !== undefined ? 'external' : 'user'
 }
 
+const isThere = ({unit, plistText}: Installation) => unit !== undefined || plistText !== undefined
+
 /** Something answers, and it is not the service that we would change: a container, a hand-started one. */
 function runsElsewhere(facts: Facts, installation: Installation): boolean {
   return (
@@ -105,7 +107,9 @@ function whyExternal(facts: Facts): string[] {
     ? `in the container ${facts.ollama.containers.join(', ')}`
     : facts.system.unit?.active
       ? 'as a service of the machine, which this account may not change'
-      : 'outside systemd'
+      : facts.os === 'darwin'
+        ? 'as an app or a service that ollamax did not set up'
+        : 'outside systemd'
   return [`Ollama ${facts.ollama.answers} runs there ${where}: it is used as it is`]
 }
 
@@ -202,12 +206,13 @@ function install(it: Install): Action[] {
     step(`switch to ${tree}`, SWITCH, [tree, link ? '/usr/local/bin/ollama' : ''])
   }
   if (keeper === 'launchd') {
-    const text = plistText(layout, {port, env: wanted.env, user: facts.user})
+    const {user, home} = facts
+    const text = plistText(layout, {port, env: wanted.env, user, home})
     const path = plistPath(layout, facts.home)
     if (installation.plistText !== text)
       step('write the service', WRITE, ['plist', path, text, '644'])
     if (actions.length > 0 || installation.pending || facts.ollama.answers === undefined)
-      step('start Ollama', START_LAUNCHD, [path, layout.scope])
+      step('start Ollama', START_LAUNCHD, [path, layout.scope, facts.user])
     return actions
   }
   if (keeper === 'supervised') {

@@ -55,10 +55,13 @@ function portProblems({facts, port}: Look): Problem[] {
   // Our own service that hangs also holds its port, and starting it again is the cure.
   if (facts.system.unit?.active || facts.own.unit?.active) return []
   if (facts.own.supervisorText !== undefined) return []
+  if ((facts.own.plistText ?? facts.system.plistText) !== undefined) return []
+  const who =
+    facts.os === 'darwin' ? `lsof -nP -iTCP:${port} -sTCP:LISTEN` : `ss -ltnp 'sport = :${port}'`
   return [
     {
       text: `port ${port} is taken by a program of the user ${facts.listener.user} that does not answer as Ollama does`,
-      next: `Stop it there (sudo ss -ltnp 'sport = :${port}' names it), or give another port by --port`,
+      next: `Stop it there (sudo ${who} names it), or give another port by --port`,
     },
   ]
 }
@@ -164,11 +167,25 @@ export function warningsOf(facts: Facts, port: number, chosen?: Chosen): string[
     warnings.push(
       'there is neither systemd for the account nor cron: Ollama will not come back after a reboot; run node start then',
     )
-  if (chosen?.keeper === 'launchd' && chosen.sized)
-    warnings.push('installing on macOS was never tried on a real Mac: look closely at what it does')
+  if (chosen?.keeper === 'launchd') warnings.push(...macWarnings(facts, chosen))
   const models = facts.places[chosen?.kind === 'user' ? 'own_models' : 'models']
   if (typeof models?.freeBytes === 'number' && models.freeBytes < 1024 * MIB)
     warnings.push(`only ${mib(models.freeBytes)} are free where models lie`)
+  return warnings
+}
+
+function macWarnings({ollama}: Facts, {kind, sized}: Chosen): string[] {
+  const warnings: string[] = []
+  if (sized)
+    warnings.push('installing on macOS was never tried on a real Mac: look closely at what it does')
+  if (kind === 'user')
+    warnings.push(
+      'without root launchd runs Ollama only while the account is logged in: after a reboot it waits for a login',
+    )
+  if (ollama.installedBy === 'package' && ollama.answers === undefined)
+    warnings.push(
+      `${ollama.binary} is installed there too and does not run: started later, it would want the same port`,
+    )
   return warnings
 }
 

@@ -187,11 +187,11 @@ function readOrigin(
   return /^\/usr(\/local)?\/bin\/ollama$/.test(binary) ? 'script' : 'unknown'
 }
 
-/** `/proc/net/tcp` writes addresses as little-endian words in hexadecimal. */
+/** `/proc/net/tcp` writes addresses as little-endian words in hexadecimal; macOS has them as they are. */
 function readListener(rows: readonly string[]): Facts['listener'] {
   const found = rows.map((row) => {
     const [hex = '', user = 'unknown'] = row.split(' ')
-    return {address: readAddress(hex), user}
+    return {address: /^[0-9A-F]{8,}$/.test(hex) ? readAddress(hex) : hex, user}
   })
   // Several may listen; the one that is open to the network is what a reader must know of.
   return found.find((it) => !isLoopback(it.address)) ?? found[0]

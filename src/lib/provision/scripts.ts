@@ -111,10 +111,12 @@ mkdir -p "$1/.ollamax"
 old=$(readlink "$1/current" || :)
 if [ "$old" != "$2" ]; then
   ln -sfn "$2" "$1/.current-new"
-  mv -Tf "$1/.current-new" "$1/current" 2>/dev/null || mv -fh "$1/.current-new" "$1/current"
+  # Older macOS has neither flag, and would move the link into the old tree.
+  mv -Tf "$1/.current-new" "$1/current" 2>/dev/null || mv -fh "$1/.current-new" "$1/current" 2>/dev/null ||
+    { ln -sfn "$2" "$1/current"; rm -f "$1/.current-new"; }
   [ -z "$old" ] || printf '%s\n' "$old" >"$1/.ollamax/previous"
 fi
-if [ -n "$3" ] && [ ! -e "$3" ] && [ ! -L "$3" ]; then
+if [ -n "$3" ] && [ -d "@{3%/*}" ] && [ ! -e "$3" ] && [ ! -L "$3" ]; then
   note "$1" link "$3"
   ln -s "$1/current/bin/ollama" "$3"
 fi

@@ -2,7 +2,8 @@ import type {Reporter} from '../cluster/report.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import type {Remote} from '../ssh/remote.ts'
 import type {Facts} from './facts.ts'
-import {layoutFor} from './layout.ts'
+import {AT_BOOT_LAUNCHD, KILL_LAUNCHD, plistPath, WHY_DOWN_LAUNCHD} from './launchd.ts'
+import {type Layout, layoutFor} from './layout.ts'
 import type {Plan} from './plan-value.ts'
 import {asRoot, type Root} from './privilege.ts'
 import {awaitVersion, getJson} from './probe.ts'
@@ -47,7 +48,7 @@ export async function verify(remote: Remote, options: VerifyOptions): Promise<Ve
   const warnings: string[] = []
   const {survivesReboot, notes} = await inForce(remote, options)
   warnings.push(...notes)
-  const killed = plan.fresh && plan.keeper === 'systemd'
+  const killed = plan.fresh && isService(plan)
   if (killed) {
     await kill(remote, options)
     version = await answers(remote, options)
@@ -82,6 +83,8 @@ export async function verify(remote: Remote, options: VerifyOptions): Promise<Ve
   }
 }
 
+const isService = ({keeper}: Plan) => keeper === 'systemd' || keeper === 'launchd'
+
 /** Waits until Ollama answers; if it does not, says what the service manager knows. */
 async function answers(remote: Remote, options: VerifyOptions): Promise<string> {
   const {plan, subject, signal} = options
@@ -95,13 +98,16 @@ async function answers(remote: Remote, options: VerifyOptions): Promise<string> 
 }
 
 async function whyDown(remote: Remote, options: VerifyOptions): Promise<string> {
-  if (options.plan.keeper !== 'systemd') return ''
-  const said = await run(remote, options, WHY_DOWN).catch(() => undefined)
+  if (!isService(options.plan)) return ''
+  const script = options.plan.keeper === 'launchd' ? WHY_DOWN_LAUNCHD : WHY_DOWN
+  const {root, scope} = layoutOf(options)
+  const said = await run(remote, options, {script, args: [scope, root]}).catch(() => undefined)
   return said?.stdout.trim() ? `The service says:\n${said.stdout.trim()}` : ''
 }
 
 async function kill(remote: Remote, options: VerifyOptions): Promise<void> {
-  const said = await run(remote, options, KILL_AND_WAIT)
+  const script = options.plan.keeper === 'launchd' ? KILL_LAUNCHD : KILL_AND_WAIT
+  const said = await run(remote, options, {script, args: [layoutOf(options).scope]})
   if (said.code !== 0)
     throw new OllamaxError(
       'VERIFY_FAILED',
@@ -116,8 +122,14 @@ async function inForce(
 ): Promise<{survivesReboot: boolean | 'unknown'; notes: string[]}> {
   const {plan, facts} = options
   if (plan.keeper === 'supervised') return {survivesReboot: facts.cron, notes: []}
+  const layout = layoutOf(options)
+  const {scope} = layout
+  if (plan.keeper === 'launchd') {
+    const args = [scope, plistPath(layout, facts.home)]
+    const said = await remote.exec(AT_BOOT_LAUNCHD, {args, signal: options.signal})
+    return {survivesReboot: /^boot=1$/m.test(said.stdout), notes: []}
+  }
   if (plan.keeper !== 'systemd') return {survivesReboot: 'unknown', notes: []}
-  const scope = layoutFor(plan.install === 'user' ? 'user' : 'system', facts.home).scope
   const said = await remote.exec(IN_FORCE, {args: [scope], signal: options.signal})
   const line = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(said.stdout)?.[1] ?? ''
   const host = readEnvironment(line('Environment')).OLLAMA_HOST ?? ''
@@ -130,10 +142,18 @@ async function inForce(
   return {survivesReboot: line('UnitFileState') === 'enabled', notes}
 }
 
-function run(remote: Remote, options: VerifyOptions, script: string) {
-  const {plan, facts, root, signal} = options
-  const {scope} = layoutFor(plan.install === 'user' ? 'user' : 'system', facts.home)
-  const call = {script, options: {args: [scope], signal}}
+function layoutOf({plan, facts}: VerifyOptions): Layout {
+  return layoutFor(plan.install === 'user' ? 'user' : 'system', facts.home)
+}
+
+interface Call {
+  readonly script: string
+  readonly args: readonly string[]
+}
+
+function run(remote: Remote, options: VerifyOptions, {script, args}: Call) {
+  const {plan, root, signal} = options
+  const call = {script, options: {args, signal}}
   return plan.install === 'system' && root
     ? asRoot(remote, root, call)
     : remote.exec(call.script, call.options)
