@@ -12,6 +12,7 @@ declare const OLLAMAX_COMMANDS: readonly string[]
  */
 export async function main(): Promise<void> {
   const argv = process.argv.slice(2)
+  process.on('uncaughtException', endBadly)
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
     process.stdout.write(
       `ollamax/${OLLAMAX_VERSION} ${process.platform}-${process.arch} node-${process.version}\n`,
@@ -26,6 +27,19 @@ export async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = printError(error, wantsJson(argv))
   }
+}
+
+/**
+ * What nobody caught, most likely a standard output that takes no more (a full disk). Node itself would
+ * print the line of the program where it happened, and ours are as long as the program.
+ */
+function endBadly(error: unknown): void {
+  const {syscall, code} = error as NodeJS.ErrnoException
+  const full =
+    syscall === 'write'
+      ? new OllamaxError('STATE_IO', `the output cannot be written: ${code}`)
+      : undefined
+  process.exit(printError(full ?? error))
 }
 
 const root = () => join(__dirname, '../../..')

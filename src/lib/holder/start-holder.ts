@@ -51,7 +51,8 @@ function claim(marker: string): boolean {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
   try {
-    if (Date.now() - statSync(marker).mtimeMs > START_MS) drop(marker)
+    // A time that is yet to come is that of a clock which was set back.
+    if (Math.abs(Date.now() - statSync(marker).mtimeMs) > START_MS) drop(marker)
   } catch {
     // Just given up: the next look will take it.
   }

@@ -124,7 +124,7 @@ function viewOf(node: NodeSpec, reading: Reading | undefined, use: NodeUse | und
 function isSuspect(rates: Rates) {
   return ({name}: NodeSpec) => {
     const failedAtMs = rates[name]?.[ANY_MODEL]?.failedAtMs
-    return failedAtMs !== undefined && Date.now() - failedAtMs < SUSPECT_MS
+    return failedAtMs !== undefined && Math.abs(Date.now() - failedAtMs) < SUSPECT_MS
   }
 }
 

@@ -16,6 +16,9 @@ export interface PullOptions {
   readonly progress?: (() => Promise<PullProgress>) | undefined
 }
 
+/** A large model's checksum is reckoned in silence. */
+const LIMITS = {connectTimeoutMs: 30_000, headersTimeoutMs: 60_000, idleTimeoutMs: 600_000}
+
 /**
  * Pulls the model that MODEL_NOT_FOUND is about to the first node that could take it; resolves with
  * that node's name, or undefined if nobody wants it or no node can.
@@ -50,7 +53,7 @@ async function pullTo(
   const step = `pull ${model}`
   shown?.report({kind: 'start', subject: node, step})
   try {
-    for await (const {status, total, completed} of pull(endpoint, {model}, {signal})) {
+    for await (const {status, total, completed} of pull(endpoint, {model}, {signal, ...LIMITS})) {
       if (total === undefined) continue
       shown?.report({kind: 'bytes', subject: node, step: status, done: completed ?? 0, total})
     }

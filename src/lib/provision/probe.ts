@@ -72,10 +72,10 @@ export async function awaitVersion(
   remote: Remote,
   {port, timeoutMs, signal}: {port: number; timeoutMs: number; signal: AbortSignal},
 ): Promise<string | undefined> {
-  const deadline = Date.now() + timeoutMs
+  const deadline = performance.now() + timeoutMs
   for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.5, 1000)) {
     const version = await askVersion(remote, port, signal)
-    if (version !== undefined || Date.now() > deadline) return version
+    if (version !== undefined || performance.now() > deadline) return version
     await wait(pauseMs, undefined, {signal})
   }
 }

@@ -1,3 +1,6 @@
+import {spawn} from 'node:child_process'
+import {once} from 'node:events'
+import {join} from 'node:path'
 import {afterAll, expect, test} from 'vitest'
 import {runCli} from '../../support/run-cli.ts'
 import {tempHome} from '../../support/temp-home.ts'
@@ -59,4 +62,21 @@ test('an error brings no control character of a foreign text to the terminal', a
   const {code, stderr} = await ollamax('x\u001b]52;c;eA==\u0007\u009b2J')
   expect(code).toBe(2)
   expect(stderr).not.toMatch(/[^\P{Cc}\n]/u)
+})
+
+test('an output that takes no more is a short error', async () => {
+  const command = '"$0" bin/run.js version --json >/dev/full'
+  const child = spawn('sh', ['-c', command, process.execPath], {
+    cwd: join(import.meta.dirname, '../../..'),
+    env: home.env,
+  })
+  let stderr = ''
+  child.stderr.on('data', (text) => {
+    stderr += text
+  })
+  const [code] = await once(child, 'close')
+  expect({code, stderr}).toEqual({
+    code: 1,
+    stderr: 'Error: the output cannot be written: ENOSPC\nCode: STATE_IO\n',
+  })
 })
