@@ -7,7 +7,7 @@ import {pathsFor} from '../state/paths.ts'
 import {readPreferences} from '../state/preferences.ts'
 import {terminalAsk} from './ask.ts'
 import {clusterFlag, type ProgressMode} from './flags.ts'
-import {harmless} from './paint.ts'
+import {harmless, jsonText} from './paint.ts'
 import {errorJson} from './print-error.ts'
 import type {LiveReporter} from './progress.ts'
 
@@ -120,7 +120,7 @@ export abstract class BaseCommand extends Command {
   }
 
   protected override logJson(json: unknown): void {
-    process.stdout.write(`${JSON.stringify(json, null, 2)}\n`)
+    process.stdout.write(`${jsonText(json, 2)}\n`)
   }
 
   protected override async catch(thrown: Error): Promise<unknown> {

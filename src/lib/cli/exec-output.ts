@@ -1,4 +1,5 @@
 import {OllamaxError} from '../errors.ts'
+import {harmless} from './paint.ts'
 import {prefixLines} from './prefix-lines.ts'
 
 /** The words after `--`; BAD_INPUT if there are none. */
@@ -28,6 +29,10 @@ export function showOutput() {
 }
 
 const both = (pad: number) => ({
-  stdout: prefixLines((line) => process.stdout.write(line), pad),
-  stderr: prefixLines((line) => process.stderr.write(line), pad),
+  stdout: prefixLines((line) => put(process.stdout, line), pad),
+  stderr: prefixLines((line) => put(process.stderr, line), pad),
 })
+
+/** On a terminal no node may write into the lines of another. */
+const put = (stream: NodeJS.WriteStream, line: string) =>
+  void stream.write(stream.isTTY ? harmless(line) : line)

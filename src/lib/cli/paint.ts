@@ -49,3 +49,11 @@ const FOREIGN = /(\u001b\[(?:[12]|22|3[1-69])m)|[^\P{Cc}\n\t]/gu
 export function oneLine(text: string): string {
   return text.replace(/\p{Cc}+/gu, ' ')
 }
+
+/** A value as JSON that holds no control character at all: JSON itself lets those from 7f to 9f stand. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f]/g,
+    (char) => `\\u00${char.charCodeAt(0).toString(16)}`,
+  )
+}

@@ -1,5 +1,5 @@
 import {OllamaxError} from '../errors.ts'
-import {colorsOn, harmless, paint} from './paint.ts'
+import {colorsOn, harmless, jsonText, paint} from './paint.ts'
 
 interface Thrown {
   readonly message?: string
@@ -32,7 +32,7 @@ export function printError(thrown: unknown, json = false): number {
   const exit = error.oclif?.exit
   if (error.code === 'EEXIT') return exit ?? 0
   if (json) {
-    process.stdout.write(`${JSON.stringify(errorJson(thrown), null, 2)}\n`)
+    process.stdout.write(`${jsonText(errorJson(thrown), 2)}\n`)
     return exit ?? 1
   }
   if (exit === undefined) {

@@ -3,6 +3,7 @@ import type {LoadedModel} from '../cluster/reading.ts'
 import {roundDuration} from '../cluster/size.ts'
 import type {ClusterStatus, NodeStatus} from '../jobs/read-status.ts'
 import {type Cell, forPeople, table} from './output.ts'
+import {jsonText} from './paint.ts'
 
 const COLUMNS = ['NAME', 'STATE', 'VERSION', 'ANSWERED', 'MODELS', 'LOADED', 'IN FLIGHT', 'REASON']
 
@@ -56,7 +57,7 @@ export async function watchStatus(
   let height = 0
   for (;;) {
     const status = await read()
-    if (json) stdout.write(`${JSON.stringify(status)}\n`)
+    if (json) stdout.write(`${jsonText(status)}\n`)
     else {
       const lines = `${await describeStatus(status)}\n`.split('\n')
       // What is higher than the screen could not be drawn over.

@@ -170,7 +170,7 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 async function unreadable(path: string): Promise<Holder | undefined> {
   const found = await stat(path).catch(() => undefined)
   if (!found) return undefined
-  const old = Date.now() - found.mtimeMs > 10_000
+  const old = Math.abs(Date.now() - found.mtimeMs) > 10_000
   return {
     nonce: `x${found.ino}-${Math.floor(found.mtimeMs)}`,
     pid: old ? 0 : -1,

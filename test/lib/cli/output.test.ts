@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import {expect, test} from 'vitest'
 import {shrink} from '../../../src/lib/cli/draw-table.ts'
 import {table} from '../../../src/lib/cli/output.ts'
-import {colorsOn, harmless, oneLine, paint} from '../../../src/lib/cli/paint.ts'
+import {colorsOn, harmless, jsonText, oneLine, paint} from '../../../src/lib/cli/paint.ts'
 
 const COLUMNS = ['NAME', 'STATE', 'WHY']
 const ROWS = [
@@ -105,4 +105,15 @@ test('a foreign text of several lines keeps them, and can do nothing to a termin
       expect(stripVTControlCharacters(harmless(text))).not.toMatch(/[^\P{Cc}\n\t]/u)
     }),
   )
+})
+
+test('JSON says the same without any control character', () => {
+  fc.assert(
+    fc.property(fc.string({unit: 'binary'}), (text) => {
+      const json = jsonText({text})
+      expect(json).not.toMatch(/\p{Cc}/u)
+      expect(JSON.parse(json)).toEqual({text})
+    }),
+  )
+  expect(jsonText({a: '\u009b2J'})).toBe('{"a":"\\u009b2J"}')
 })
