@@ -1,4 +1,6 @@
+import {once} from 'node:events'
 import {copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync} from 'node:fs'
+import {connect} from 'node:net'
 import {join} from 'node:path'
 import {afterEach, beforeEach, expect, test} from 'vitest'
 import {readVitals} from '../../../src/lib/jobs/doctor/read-vitals.ts'
@@ -20,8 +22,11 @@ import {planNode, stagedName} from '../../../src/lib/provision/plan.ts'
 import {planRemoval} from '../../../src/lib/provision/plan-removal.ts'
 import type {Action, WantedNode} from '../../../src/lib/provision/plan-value.ts'
 import {readFacts} from '../../../src/lib/provision/read-facts.ts'
+import {verify} from '../../../src/lib/provision/verify.ts'
+import type {Remote} from '../../../src/lib/ssh/remote.ts'
 import {bareHost, goodArtifact} from '../../support/facts.ts'
 import {type FakeMac, fakeMac} from '../../support/fake-mac.ts'
+import {startFakeOllama} from '../../support/fake-ollama.ts'
 
 let mac: FakeMac
 beforeEach(() => {
@@ -156,6 +161,45 @@ test('launchd that takes no service is an error with what it said', () => {
   const {start} = daemon()
   mac.mark('no-system')
   expect(() => mac.run(START_LAUNCHD, start)).toThrow(/could not load .*Domain does not support/)
+})
+
+test('a new agent is killed to see that it comes back, and is not said to survive a reboot', async () => {
+  const {root, plist} = daemon()
+  mac.run(START_LAUNCHD, [root, plist, '--user', 'ann'])
+  const ollama = await startFakeOllama({version: '0.33.0', models: [{name: 'tiny'}]})
+  const no = () => Promise.reject(new Error('not wanted here'))
+  const remote: Remote = {
+    target: 'ann@mini',
+    hostKey: '',
+    exec: async (script, options) => ({
+      code: 0,
+      stdout: mac.run(script, options?.args),
+      stderr: '',
+    }),
+    forward: async () => {
+      const socket = connect(Number(new URL(ollama.url).port), '127.0.0.1')
+      await once(socket, 'connect')
+      return socket
+    },
+    put: no,
+    shell: no,
+    close: async () => {},
+  }
+  try {
+    const facts = bareMac({sudo: 'denied', home: mac.home})
+    const plan = planNode(facts, wanted)
+    const {signal} = new AbortController()
+    const options = {plan, facts, subject: 'mini', report: () => {}, signal}
+    expect(await verify(remote, options)).toMatchObject({
+      version: '0.33.0',
+      survivesKill: true,
+      survivesReboot: false,
+      inference: {model: 'tiny:latest'},
+    })
+    expect(mac.run('wc -l <"$FAKE/pids"').trim()).toBe('2')
+  } finally {
+    await ollama.close()
+  }
 })
 
 const bareMac = (change: Partial<Facts> = {}) =>
