@@ -8,7 +8,8 @@ declare const OLLAMAX_COMMANDS: readonly string[]
 
 /**
  * The process's entry. A known command without --help runs with a hand-made oclif configuration
- * (oclif's own costs more than the command, docs/design/0001-startup.md); the rest goes to oclif.
+ * (oclif's own costs more than the command, docs/design/0001-startup.md), and its help likewise; the
+ * rest goes to oclif.
  */
 export async function main(): Promise<void> {
   const argv = process.argv.slice(2)
@@ -22,6 +23,7 @@ export async function main(): Promise<void> {
   try {
     const found = findCommand(argv)
     if (found && !wantsHelp(found.rest)) await runDirectly(found.id, found.rest)
+    else if (found && !hasTopic(found.id)) await showCommandHelp(found.id)
     else if (found || isTopic(argv) || wantsHelp(argv) || argv[0] === 'help') await showHelp(argv)
     else throw await unknownCommand(argv)
   } catch (error) {
@@ -80,6 +82,13 @@ async function showHelp(argv: readonly string[]): Promise<void> {
   await runOclif([...words, '--help'], root())
 }
 
+const hasTopic = (id: string): boolean => OLLAMAX_COMMANDS.some((it) => it.startsWith(`${id}:`))
+
+async function showCommandHelp(id: string): Promise<void> {
+  const {printCommandHelp} = await import('./command-help.ts')
+  await printCommandHelp(id, lightConfig(), root())
+}
+
 async function unknownCommand(argv: readonly string[]): Promise<Error> {
   const {nearest} = await import('../cluster/nearest.ts')
   const names = OLLAMAX_COMMANDS.map((id) => id.replaceAll(':', ' '))
@@ -121,6 +130,7 @@ function lightConfig() {
     plugins: new Map(),
     commandIDs: [],
     commands: [],
+    topics: [],
     findCommand: () => undefined,
     runHook: async () => ({successes: [], failures: []}),
     scopedEnvVar: (name: string) => process.env[key(name)],
