@@ -43,9 +43,9 @@ test('each node is up or down with its reason, and that is no failure', async ()
     up: 1,
     down: 2,
     nodes: [
+      {name: 'gone', state: 'down', code: 'NODE_UNREACHABLE', drained: true},
       {name: 'good', state: 'up', version: '0.33.0', inFlight: 0, loaded: []},
       {name: 'hung', state: 'down', code: 'TIMEOUT'},
-      {name: 'gone', state: 'down', code: 'NODE_UNREACHABLE', drained: true},
     ],
   })
 })
@@ -83,5 +83,5 @@ test('--watch goes on until it is interrupted, one JSON line each time', async (
 test('what status saw is what node list knows', async () => {
   await cli('status', '--timeout', '400ms')
   const {nodes} = JSON.parse((await cli('node', 'list', '--json')).stdout)
-  expect(nodes.map((node: {state: string}) => node.state)).toEqual(['up', 'down', 'down'])
+  expect(nodes.map((node: {state: string}) => node.state)).toEqual(['down', 'up', 'down'])
 })

@@ -39,7 +39,7 @@ test('list asks nobody: what was never looked at is unknown', async () => {
   const {code, stdout} = await cli('node', 'list')
   expect(code).toBe(0)
   expect(stdout).toBe(
-    `gpu-1\t${up.url}\tunknown\t-\t-\t-\ttier=fast\t-\ngone\thttp://127.0.0.1:1\tunknown\t-\t-\t-\t-\t-\n`,
+    `gone\thttp://127.0.0.1:1\tunknown\t-\t-\t-\t-\t-\ngpu-1\t${up.url}\tunknown\t-\t-\t-\ttier=fast\t-\n`,
   )
   expect(up.requests).toHaveLength(0)
 })
@@ -49,10 +49,10 @@ test('list --live looks, and the next list remembers what it saw', async () => {
   const asked = up.requests.length
   const {nodes} = await json('node', 'list')
   expect(up.requests).toHaveLength(asked)
-  expect(nodes[0]).toMatchObject({name: 'gpu-1', state: 'up', version: '0.33.0'})
-  expect(nodes[1]).toMatchObject({name: 'gone', state: 'down'})
-  expect(nodes[1].reason).toContain('nothing listens')
-  expect(Date.parse(nodes[0].seenAt)).toBeGreaterThan(0)
+  expect(nodes[0]).toMatchObject({name: 'gone', state: 'down'})
+  expect(nodes[0].reason).toContain('nothing listens')
+  expect(nodes[1]).toMatchObject({name: 'gpu-1', state: 'up', version: '0.33.0'})
+  expect(Date.parse(nodes[1].seenAt)).toBeGreaterThan(0)
 })
 
 test('what a run saw on its way is remembered too', async () => {
