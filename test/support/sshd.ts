@@ -91,6 +91,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       ...types.map((type) => `HostKey ${join(dir, `host_${type}`)}`),
       `AuthorizedKeysFile ${join(dir, 'authorized_keys')}`,
       'PidFile none',
+      // What the account of the person at this machine runs at login (~/.bashrc) is no part of a test.
+      `SetEnv HOME=${dir}`,
       'UsePAM no',
       'StrictModes no',
       'PermitRootLogin yes',
