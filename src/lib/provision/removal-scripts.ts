@@ -28,8 +28,8 @@ if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && tr '\0' ' ' <"/proc/$pid/cmdli
   kill "$pid"
   n=0; while kill -0 "$pid" 2>/dev/null && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done
 fi
-if have crontab && crontab -l 2>/dev/null | grep -qF "$1/supervise.sh"; then
-  left=$(crontab -l | grep -vF "$1/supervise.sh" || :)
+if have crontab && lines=$(crontab -l 2>/dev/null) && printf '%s\n' "$lines" | grep -qF "$1/supervise.sh"; then
+  left=$(printf '%s\n' "$lines" | grep -vF "$1/supervise.sh" || :)
   if [ -n "$left" ]; then printf '%s\n' "$left" | crontab -; else crontab -r; fi
 fi
 `

@@ -148,9 +148,15 @@ if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && tr '\0' ' ' <"/proc/$pid/cmdli
   n=0; while kill -0 "$pid" 2>/dev/null && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done
 fi
 rm -f "$1/.ollamax/supervisor.pid"
-if [ "$2" = 1 ] && ! crontab -l 2>/dev/null | grep -qF "$1/supervise.sh"; then
-  note "$1" cron created
-  { crontab -l 2>/dev/null || :; printf '@reboot "%s/supervise.sh"\n' "$1"; } | crontab -
+if [ "$2" = 1 ]; then
+  # Where there is no crontab, crontab -l fails and says so; any other failure must not cost the lines that are there.
+  if ! lines=$(LC_ALL=C crontab -l 2>&1); then
+    case $lines in *'no crontab'* | *'No such file'*) lines= ;; *) printf '%s\n' "$lines" >&2; exit 1 ;; esac
+  fi
+  if ! printf '%s\n' "$lines" | grep -qF "$1/supervise.sh"; then
+    note "$1" cron created
+    { [ -z "$lines" ] || printf '%s\n' "$lines"; printf '@reboot "%s/supervise.sh"\n' "$1"; } | crontab -
+  fi
 fi
 if have setsid; then setsid "$1/supervise.sh" >/dev/null 2>&1 </dev/null &
 else nohup "$1/supervise.sh" >/dev/null 2>&1 </dev/null &

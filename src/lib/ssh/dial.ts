@@ -33,6 +33,7 @@ export async function dial(target: SshTarget, options: DialOptions): Promise<Con
     for (const hop of target.jumps) {
       const {client} = await connectHop(hop, {
         ...options,
+        ...withoutPassword(options),
         pinned: undefined,
         accept: options.accept === true,
         ...through(wires.at(-1), hop),
@@ -46,6 +47,13 @@ export async function dial(target: SshTarget, options: DialOptions): Promise<Con
     closeAll(wires)
     throw error
   }
+}
+
+/** A password that was given is the last machine's; the machines on the way must not come to know it. */
+function withoutPassword({env, secrets}: DialOptions): Pick<DialOptions, 'env' | 'secrets'> {
+  const {OLLAMAX_SSH_PASSWORD: _, ...others} = env
+  const {password: __, ...left} = secrets ?? {}
+  return {env: others, secrets: left}
 }
 
 function through(before: Wire | undefined, hop: SshTarget) {

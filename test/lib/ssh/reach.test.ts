@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, expect, test} from 'vitest'
 import {type Connection, type DialOptions, dial} from '../../../src/lib/ssh/dial.ts'
 import {resolveTarget} from '../../../src/lib/ssh/target.ts'
+import {startFakeSsh} from '../../support/fake-ssh.ts'
 import {freePort, type Sshd, startSshd} from '../../support/sshd.ts'
 
 let sshd: Sshd
@@ -129,6 +130,22 @@ test('ProxyJump leads over several machines, each checked and logged in to', asy
   await second.kill()
   await expect(reach('inner', lines)).rejects.toMatchObject({code: 'NODE_UNREACHABLE'})
   await Promise.all([first.stop(), second.stop()])
+})
+
+test('a password that was given is for the last machine, and never shown to one on the way', async () => {
+  const way = await startFakeSsh({password: 'for the last one'})
+  const lines = [
+    'Host last',
+    'HostName 127.0.0.1',
+    'ProxyJump way',
+    'Host way',
+    'HostName 127.0.0.1',
+  ]
+  const secrets = {password: 'for the last one'}
+  const reached = reach('last', [...lines, `Port ${way.port}`], {secrets})
+  await expect(reached).rejects.toMatchObject({code: 'SSH_DENIED'})
+  expect(way.attempts).not.toContain('password')
+  await way.close()
 })
 
 test('a circle of jumps is an error, not an endless way', async () => {
