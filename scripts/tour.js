@@ -55,8 +55,11 @@ try {
   await run('ollamax node exec h2 -- uptime -p')
   await run('ollamax node logs h2 -n 3')
   await run('ollamax node restart h3 --yes')
-  await run('ollamax doctor', {tty: true})
-  say('## And back', 'Uninstalling gives the host back as it was (`--keep-models` leaves the models there).')
+  await run('ollamax doctor')
+  say(
+    '## And back',
+    'Uninstalling gives the host back as it was (`--keep-models` leaves the models there).',
+  )
   await run('ollamax node remove h1 --uninstall --yes')
   await run('ollamax node list', {tty: true})
 } finally {
