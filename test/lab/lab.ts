@@ -300,7 +300,12 @@ class NamespaceLab implements Lab {
     const ours = netOf(this.#pid)
     if (ours === undefined || ours === netOf('self')) return
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-      if (pid !== this.#pid && netOf(pid) === ours) process.kill(Number(pid), 'SIGKILL')
+      if (pid === this.#pid || netOf(pid) !== ours) continue
+      try {
+        process.kill(Number(pid), 'SIGKILL')
+      } catch {
+        // it has ended meanwhile
+      }
     }
   }
 
