@@ -68,7 +68,5 @@ export interface Cluster {
   readonly nodes: readonly NodeSpec[]
   /** Balancer policy by name; undefined = the default. */
   readonly policy?: string
-  /** Address of a running gateway that commands use instead of the nodes. */
-  readonly gateway?: string
   readonly defaults?: ClusterDefaults
 }
