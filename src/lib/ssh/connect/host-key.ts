@@ -154,7 +154,7 @@ function unknownError(record: HostRecord, key: Buffer): OllamaxError {
     {
       suggestions: [
         'compare it with what the machine itself says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub',
-        `if it is the same: --host-key ${shown}`,
+        `if it is the same: ollamax node add ... --host-key ${shown}`,
       ],
       details: {fingerprint: shown, keyType: keyTypeOf(key), host: record.name},
     },
