@@ -1,3 +1,5 @@
+import type {AnswerStats} from '../cluster/answer-stats.ts'
+
 /** What is known from earlier answers of one model on one node; every field is a moving mean. */
 export interface Rate {
   /** Prompt tokens evaluated per second. */
@@ -19,16 +21,6 @@ export interface Rate {
 /** Rates by node name, then by model key. */
 export type Rates = Readonly<Record<string, Readonly<Record<string, Rate>>>>
 
-/** Counts and durations of a finished answer, as its last chunk told them. */
-export interface Sample {
-  readonly totalMs?: number
-  readonly loadMs?: number
-  readonly promptTokens?: number
-  readonly promptMs?: number
-  readonly answerTokens?: number
-  readonly answerMs?: number
-}
-
 /** A load of at least this was a real one: Ollama polls a loading model each 250 ms. */
 export const COLD_LOAD_MS = 250
 
@@ -40,19 +32,19 @@ const LEAST_PROMPT_TOKENS = 16
 const CACHED_FACTOR = 8
 
 /** Time that a request waited for a slot, ms; unknown when the node did not tell all durations. */
-export function queueMs(sample: Sample): number | undefined {
+export function queueMs(sample: AnswerStats): number | undefined {
   if (sample.totalMs === undefined) return undefined
   const busy = (sample.loadMs ?? 0) + (sample.promptMs ?? 0) + (sample.answerMs ?? 0)
   return Math.max(0, sample.totalMs - busy)
 }
 
 /** True if the model had to be loaded for this answer, or the request waited for a load. */
-export function wasCold(sample: Sample): boolean {
+export function wasCold(sample: AnswerStats): boolean {
   return (sample.loadMs ?? 0) >= COLD_LOAD_MS
 }
 
 /** The rate with one more answer in it. */
-export function learn(known: Rate | undefined, sample: Sample, nowMs: number): Rate {
+export function learn(known: Rate | undefined, sample: AnswerStats, nowMs: number): Rate {
   const serviceMs = (sample.promptMs ?? 0) + (sample.answerMs ?? 0)
   return compact({
     promptTps: mean(known?.promptTps, promptTps(known, sample)),
@@ -69,7 +61,7 @@ export function learnFailure(known: Rate | undefined, nowMs: number): Rate {
   return {...known, atMs: nowMs, failedAtMs: nowMs}
 }
 
-function promptTps(known: Rate | undefined, sample: Sample): number | undefined {
+function promptTps(known: Rate | undefined, sample: AnswerStats): number | undefined {
   if ((sample.promptTokens ?? 0) < LEAST_PROMPT_TOKENS) return undefined
   const tps = perSecond(sample.promptTokens, sample.promptMs)
   const cached = tps !== undefined && known?.promptTps && tps > known.promptTps * CACHED_FACTOR

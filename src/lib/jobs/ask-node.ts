@@ -1,8 +1,9 @@
 import {join} from 'node:path'
 import type {BalanceRequest, Excluded} from '../balancer/candidates.ts'
 import type {PolicyName, Ranked} from '../balancer/policies.ts'
-import {learn, learnFailure, type Rate, type Sample} from '../balancer/rates.ts'
+import {learn, learnFailure, type Rate} from '../balancer/rates.ts'
 import {type Failure, judge, type Verdict} from '../balancer/verdict.ts'
+import type {AnswerStats} from '../cluster/answer-stats.ts'
 import {modelKey} from '../cluster/model-name.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import {OllamaxError} from '../errors.ts'
@@ -56,7 +57,7 @@ export interface Order<T> {
   readonly policy?: string | undefined
   readonly signal: AbortSignal
   /** Asks one node; what it throws decides whether another one is asked. */
-  readonly ask: (to: Asked) => Promise<{readonly value: T; readonly sample: Sample}>
+  readonly ask: (to: Asked) => Promise<{readonly value: T; readonly sample: AnswerStats}>
   /** What was shown of an answer; nobody else is asked then. Undefined: nothing yet. */
   readonly shown?: () => string | undefined
   readonly note?: (note: DispatchNote) => void
@@ -118,7 +119,7 @@ export const leaseDir = (tools: Pick<Tools, 'paths'>, cluster: Cluster) =>
 async function watched<T>(
   order: Order<T>,
   to: Pick<Asked, 'node' | 'endpoint'>,
-): Promise<{readonly value: T; readonly sample: Sample}> {
+): Promise<{readonly value: T; readonly sample: AnswerStats}> {
   const watch = watchNode(to.endpoint, order.signal)
   try {
     return await order.ask({...to, signal: watch.signal, alive: watch.alive})

@@ -1,5 +1,6 @@
+import type {AnswerStats} from '../cluster/answer-stats.ts'
 import {embed} from '../ollama/client.ts'
-import type {AnswerStats, EmbedRequest} from '../ollama/wire.ts'
+import type {EmbedRequest} from '../ollama/wire.ts'
 import type {Attempt, DispatchNote} from './ask-node.ts'
 import {dispatch} from './dispatch.ts'
 import type {Tools} from './tools.ts'

@@ -1,3 +1,4 @@
+import type {AnswerStats} from '../cluster/answer-stats.ts'
 import {sameModel} from '../cluster/model-name.ts'
 import type {NodeSpec} from '../cluster/node.ts'
 import type {ModelTag, Reading} from '../cluster/reading.ts'
@@ -8,7 +9,6 @@ import {messageOf, OllamaxError} from '../errors.ts'
 import {generate, pull} from '../ollama/client.ts'
 import type {Endpoint} from '../ollama/endpoint.ts'
 import {readNode} from '../ollama/read-node.ts'
-import type {AnswerStats} from '../ollama/wire.ts'
 import {engineEndpoint, startEngine} from './start-engine.ts'
 import type {Tools} from './tools.ts'
 

@@ -1,6 +1,7 @@
+import type {AnswerStats} from '../cluster/answer-stats.ts'
 import {OllamaxError} from '../errors.ts'
 import {chat, generate} from '../ollama/client.ts'
-import type {AnswerChunk, AnswerStats, ChatRequest, GenerateRequest} from '../ollama/wire.ts'
+import type {AnswerChunk, ChatRequest, GenerateRequest} from '../ollama/wire.ts'
 import type {Asked, Attempt, DispatchNote, Order} from './ask-node.ts'
 import {withDeadline} from './deadline.ts'
 import {dispatch} from './dispatch.ts'

@@ -1,10 +1,10 @@
+import type {AnswerStats} from '../cluster/answer-stats.ts'
 import type {Endpoint} from './endpoint.ts'
 import {endedEarly, lineError, strange, wordsOf} from './errors.ts'
 import {BadLine, JsonLines} from './ndjson.ts'
 import {expectOk, openRequest, readJson, type WireRequest} from './request.ts'
 import type {
   AnswerChunk,
-  AnswerStats,
   ChatRequest,
   Embeddings,
   EmbedRequest,

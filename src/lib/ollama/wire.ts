@@ -1,3 +1,5 @@
+import type {AnswerStats} from '../cluster/answer-stats.ts'
+
 /** Options of a model run, as Ollama's API names them; unknown ones are ignored by Ollama. */
 export type RunOptions = Readonly<Record<string, unknown>>
 
@@ -46,16 +48,6 @@ export interface EmbedRequest {
   readonly keep_alive?: string | number
   readonly truncate?: boolean
   readonly dimensions?: number
-}
-
-/** What the last chunk of an answer tells. Durations in ms; what Ollama left out is absent. */
-export interface AnswerStats {
-  readonly totalMs?: number
-  readonly loadMs?: number
-  readonly promptTokens?: number
-  readonly promptMs?: number
-  readonly answerTokens?: number
-  readonly answerMs?: number
 }
 
 /** One line of a streamed answer, of generate and of chat alike. */

@@ -8,6 +8,7 @@ import {
   unlinkSync,
 } from 'node:fs'
 import {join} from 'node:path'
+import {startInStat} from './process-stat.ts'
 
 /** What all processes of this machine are doing with one node. */
 export interface NodeUse {
@@ -165,10 +166,7 @@ function isLive(path: string): boolean {
 /** What tells a process from a later one of the same number; undefined: no such process, or not Linux. */
 function startOf(pid: number): string | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The name, in parentheses, may hold anything; state is the first field after it, start the 20th.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+    return startInStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))
   } catch {
     return undefined
   }

@@ -16,6 +16,7 @@ import {join} from 'node:path'
 import {setTimeout as wait} from 'node:timers/promises'
 import {promisify} from 'node:util'
 import {OllamaxError} from '../errors.ts'
+import {startInStat} from './process-stat.ts'
 import {cannot, TEMPORARY} from './write-file.ts'
 
 export interface LockOptions {
@@ -226,11 +227,10 @@ async function startOf(pid: number): Promise<string | undefined> {
     error.code === 'ENOENT' || error.code === 'ESRCH' ? undefined : '',
   )
   if (!line) return line
-  // The command's name stands in parentheses and may hold anything, spaces too.
-  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ')
-  if (fields[0] === 'Z' || fields[0] === 'X') return undefined
+  const ticks = startInStat(line)
+  if (ticks === undefined) return undefined
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
-  return `${boot.trim()} ${fields[19] ?? ''}`
+  return `${boot.trim()} ${ticks}`
 }
 
 /** Removes what killed processes left; we hold the lock, so no write is under way, and waits are shorter. */
