@@ -12,10 +12,12 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   provision: ['cluster', 'ssh'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
   jobs: ['cluster', 'balancer', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
+  gateway: ['cluster', 'balancer', 'ollama'],
+  server: ['cluster', 'balancer', 'ollama', 'state', 'gateway', 'jobs'],
   tui: ['cluster'],
   cli: ['cluster', 'jobs', 'tui', 'state'],
   // `engine` and `holder`: the commands that their own processes run are doors to them and nothing else.
-  commands: ['cluster', 'jobs', 'cli', 'engine', 'holder'],
+  commands: ['cluster', 'jobs', 'cli', 'engine', 'holder', 'server'],
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */

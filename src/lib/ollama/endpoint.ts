@@ -1,4 +1,5 @@
 import type {Duplex} from 'node:stream'
+import type {Transport} from './request.ts'
 
 /** How bytes reach one node's HTTP API. */
 export type Endpoint =
@@ -13,3 +14,5 @@ export type Endpoint =
   | {readonly kind: 'socket'; readonly path: string}
   /** Through streams that are opened on demand (an SSH channel each). */
   | {readonly kind: 'stream'; readonly open: (signal: AbortSignal) => Promise<Duplex>}
+  /** Over connections that somebody keeps (see upstream.ts). */
+  | {readonly kind: 'upstream'; readonly transport: Transport}

@@ -2,7 +2,7 @@ import {type IncomingMessage, type RequestOptions, request as sendHttp} from 'no
 import type {Endpoint} from './endpoint.ts'
 import type {Transport, WireRequest} from './request.ts'
 
-type Straight = Exclude<Endpoint, {kind: 'stream'}>
+type Straight = Extract<Endpoint, {kind: 'url' | 'socket'}>
 
 /**
  * HTTP by node:http, which is the cheapest to load. Each request has a connection of its own, closed

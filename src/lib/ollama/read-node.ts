@@ -24,6 +24,22 @@ export async function readNode(
   node: string,
   options: ReadOptions,
 ): Promise<Reading> {
+  return (await readWhole(endpoint, node, options)).reading
+}
+
+/** A reading beside the entries that it was made from, as the node wrote them. */
+export interface WholeReading {
+  readonly reading: Reading
+  readonly tags: readonly Json[]
+  readonly ps: readonly Json[]
+}
+
+/** As `readNode`, with the node's own words. */
+export async function readWhole(
+  endpoint: Endpoint,
+  node: string,
+  options: ReadOptions,
+): Promise<WholeReading> {
   const startedMs = performance.now()
   const stop = new AbortController()
   const late = new OllamaxError('TIMEOUT', `no answer within ${options.timeoutMs} ms`)
@@ -33,17 +49,20 @@ export async function readNode(
   const call = {signal: stop.signal}
   try {
     options.signal.throwIfAborted()
-    const [models, loaded, known] = await Promise.all([
-      tags(endpoint, call),
-      ps(endpoint, call),
+    const [tags, ps, known] = await Promise.all([
+      readList(endpoint, '/api/tags', call),
+      readList(endpoint, '/api/ps', call),
       options.version === false ? undefined : version(endpoint, call),
     ])
     const latencyMs = performance.now() - startedMs
+    const models = tags.map(tagOf)
+    const loaded = ps.map(loadedOf)
     const up = {kind: 'up', node, atMs: Date.now(), latencyMs, models, loaded} as const
-    return known === undefined ? up : {...up, version: known}
+    const reading = known === undefined ? up : {...up, version: known}
+    return {reading, tags, ps}
   } catch (error) {
     options.signal.throwIfAborted()
-    return downReading(node, error)
+    return {reading: downReading(node, error), tags: [], ps: []}
   } finally {
     clearTimeout(timer)
     options.signal.removeEventListener('abort', passOn)
@@ -63,11 +82,6 @@ export async function version(endpoint: Endpoint, options: CallOptions): Promise
   const {version: text} = await read(endpoint, '/api/version', options)
   if (typeof text !== 'string') throw strange('/api/version without a version')
   return text
-}
-
-/** The models on a node's disk. */
-async function tags(endpoint: Endpoint, options: CallOptions): Promise<ModelTag[]> {
-  return (await readList(endpoint, '/api/tags', options)).map(tagOf)
 }
 
 /** The models in a node's memory; one that is just being loaded is not among them. */

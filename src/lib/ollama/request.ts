@@ -136,6 +136,7 @@ async function* bodyOf(opened: Opened, watch: Watch, idleMs?: number): AsyncGene
 }
 
 async function transportFor(endpoint: Endpoint): Promise<Transport> {
+  if (endpoint.kind === 'upstream') return endpoint.transport
   if (endpoint.kind === 'stream') {
     const {streamTransport} = await import('./stream-transport.ts')
     return streamTransport(endpoint)

@@ -1,0 +1,285 @@
+import type {Outcome, Patience} from '../balancer/dispatch-request.ts'
+import type {Failure} from '../balancer/verdict.ts'
+import {OllamaxError} from '../errors.ts'
+import {wordsOf} from '../ollama/errors.ts'
+import type {UpstreamControl, UpstreamHandler} from '../ollama/upstream.ts'
+import {MarkerWatch} from './dialects/marker.ts'
+import {problemFrame} from './dialects/problem.ts'
+import {statsOf} from './dialects/usage.ts'
+import type {Exchange} from './exchange.ts'
+import {isStream, passedHeaders} from './headers.ts'
+import type {Call} from './route.ts'
+
+/** A node's answer that is an error, kept until it is clear that nobody else does better. */
+export interface NodeReply {
+  readonly status: number
+  readonly headers: readonly string[]
+  readonly body: Buffer
+}
+
+/** Who hears how an attempt goes. */
+export interface AttemptHooks {
+  /** A 2xx head has arrived. */
+  began(): void
+  /** Called once. `reply`: the node's own error, to be passed on if it stays the last word. */
+  settled(outcome: Outcome, reply?: NodeReply): void
+}
+
+/** A whole answer up to this size is held back until its end, so that another node can still take over. */
+const HELD_BYTES = 1024 * 1024
+const MAX_ERROR_BYTES = 256 * 1024
+const EMPTY = Buffer.alloc(0)
+
+/** One node's try at one request: what comes is passed to the client from the moment that it counts. */
+export class Attempt implements UpstreamHandler {
+  readonly #exchange: Exchange
+  readonly #call: Call
+  readonly #hooks: AttemptHooks
+  readonly #patience: Patience
+  readonly #sentMs: number
+  #control: UpstreamControl | undefined
+  #status = 0
+  #headers: readonly string[] = []
+  #mode: 'waiting' | 'stream' | 'whole' | 'error' = 'waiting'
+  #marker: MarkerWatch | undefined
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #last: Buffer | undefined
+  /** The counts may stand in a piece of their own before the marker. */
+  #beforeLast: Buffer | undefined
+  #pieces = 0
+  #firstMs = 0
+  #heardMs: number
+  #blockedMs: number | undefined
+  #over = false
+
+  constructor(
+    exchange: Exchange,
+    {
+      call,
+      patience,
+      nowMs,
+    }: {readonly call: Call; readonly patience: Patience; readonly nowMs: number},
+    hooks: AttemptHooks,
+  ) {
+    this.#exchange = exchange
+    this.#call = call
+    this.#patience = patience
+    this.#sentMs = nowMs
+    this.#heardMs = nowMs
+    this.#hooks = hooks
+  }
+
+  /** Something of this attempt has reached the client. */
+  get begun(): boolean {
+    return this.#exchange.response.headersSent
+  }
+
+  started(control: UpstreamControl): void {
+    if (this.#over) control.abort()
+    else this.#control = control
+  }
+
+  head(status: number, rawHeaders: readonly Buffer[]): void {
+    this.#heardMs = performance.now()
+    this.#status = status
+    this.#headers = passedHeaders(rawHeaders)
+    if (status >= 300) this.#mode = 'error'
+    else {
+      this.#mode = isStream(this.#headers) ? 'stream' : 'whole'
+      if (this.#mode === 'stream')
+        this.#marker = new MarkerWatch(this.#exchange.dialect, this.#call)
+      this.#hooks.began()
+    }
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#over) return
+    this.#heardMs = performance.now()
+    if (this.#mode === 'stream') this.#streamed(chunk)
+    else this.#hold(chunk)
+  }
+
+  #streamed(chunk: Buffer): void {
+    const marker = this.#marker
+    marker?.push(chunk)
+    if (this.#pieces === 0) {
+      this.#firstMs = this.#heardMs
+      // The failure came before the first word: somebody else may still answer.
+      if (marker?.end === 'error' && !this.begun) {
+        this.#fail({kind: 'line', words: wordsIn(chunk)}, true)
+        return
+      }
+      this.#open()
+    }
+    this.#pieces++
+    this.#beforeLast = this.#last
+    this.#last = chunk
+    this.#write(chunk)
+  }
+
+  #open(): void {
+    const {response} = this.#exchange
+    this.#exchange.firstByteMs ??= this.#heardMs - this.#exchange.startedMs
+    if (!response.headersSent) this.#exchange.head(this.#status, this.#headers)
+  }
+
+  #write(chunk: Buffer): void {
+    const {response} = this.#exchange
+    this.#exchange.bytesOut += chunk.length
+    if (response.write(chunk)) return
+    this.#control?.pause()
+    this.#blockedMs ??= performance.now()
+    response.once('drain', () => {
+      this.#blockedMs = undefined
+      this.#heardMs = performance.now()
+      this.#control?.resume()
+    })
+  }
+
+  #hold(chunk: Buffer): void {
+    this.#heldBytes += chunk.length
+    if (this.#mode === 'error') {
+      if (this.#heldBytes <= MAX_ERROR_BYTES) this.#held.push(chunk)
+      return
+    }
+    this.#pieces = 1
+    this.#beforeLast = this.#last
+    this.#last = chunk
+    if (this.#firstMs === 0) this.#firstMs = this.#heardMs
+    if (this.begun) {
+      this.#write(chunk)
+      return
+    }
+    this.#held.push(chunk)
+    if (this.#heldBytes <= HELD_BYTES) return
+    this.#open()
+    for (const held of this.#held.splice(0)) this.#write(held)
+  }
+
+  end(): void {
+    if (this.#over) return
+    if (this.#mode === 'error') this.#refused()
+    else if (this.#mode === 'stream') this.#streamEnded()
+    else this.#wholeEnded()
+  }
+
+  #wholeEnded(): void {
+    this.#finish()
+    const {response} = this.#exchange
+    if (this.begun) response.end()
+    else {
+      const body = this.#held.length === 1 ? this.#held[0] : Buffer.concat(this.#held)
+      this.#exchange.firstByteMs ??= this.#firstMs - this.#exchange.startedMs
+      this.#exchange.bytesOut += body?.length ?? 0
+      const length = body?.length ?? 0
+      this.#exchange.head(this.#status, [...this.#headers, 'Content-Length', `${length}`])
+      response.end(body)
+    }
+    this.#settle({kind: 'ok', stats: this.#stats()})
+  }
+
+  #streamEnded(): void {
+    const end = this.#marker?.end
+    if (end === 'whole') {
+      this.#finish()
+      this.#exchange.response.end()
+      this.#settle({kind: 'ok', stats: this.#stats()})
+    } else if (end === 'error') {
+      // The node has told its own error in its own words; they have been passed on.
+      this.#finish()
+      this.#exchange.response.end()
+      const words = this.#last ? wordsIn(this.#last) : ''
+      this.#settle({kind: 'failed', failure: {kind: 'line', words}, begun: true})
+    } else this.#fail({kind: 'cut'}, false)
+  }
+
+  #refused(): void {
+    const body = Buffer.concat(this.#held)
+    const words = wordsOf(body.toString('utf8'))
+    this.#finish()
+    this.#settle(
+      {
+        kind: 'failed',
+        failure: {kind: 'reply', status: this.#status, words},
+        begun: this.begun,
+      },
+      {status: this.#status, headers: this.#headers, body},
+    )
+  }
+
+  fail(error: unknown): void {
+    if (this.#over) return
+    const late = OllamaxError.is(error, 'TIMEOUT')
+    const broke = this.#status > 0
+    this.#fail(broke ? {kind: 'cut'} : {kind: late ? 'timeout' : 'unreachable'}, false)
+  }
+
+  /** Looks at the clock: a node that says nothing for too long hangs; a client that takes nothing is gone. */
+  check(nowMs: number, clientStallMs: number): void {
+    if (this.#over) return
+    if (this.#blockedMs !== undefined) {
+      if (nowMs - this.#blockedMs > clientStallMs) this.#exchange.response.destroy()
+      return
+    }
+    const waiting = this.#mode === 'waiting'
+    const limit = waiting ? this.#patience.firstByteMs : this.#patience.gapMs
+    if (limit > 0 && nowMs - (waiting ? this.#sentMs : this.#heardMs) > limit)
+      this.#fail({kind: 'timeout'}, true)
+  }
+
+  /** The client has left, or the gateway ends. */
+  abort(): void {
+    if (this.#over) return
+    this.#finish()
+    this.#control?.abort()
+  }
+
+  #fail(failure: Failure, abort: boolean): void {
+    const {begun} = this
+    this.#finish()
+    if (abort) this.#control?.abort()
+    if (begun) this.#breakOff(failure)
+    this.#settle({kind: 'failed', failure, begun})
+  }
+
+  /** After the first byte nobody can take over unseen; the client is told, in a way that it understands. */
+  #breakOff(failure: Failure): void {
+    const {response, dialect} = this.#exchange
+    if (this.#mode !== 'stream') {
+      // A whole answer of a known length: only a broken connection says that it is not whole.
+      response.destroy()
+      return
+    }
+    const what = failure.kind === 'timeout' ? 'stopped answering' : 'broke off'
+    const message = `node ${this.#exchange.node} ${what} in the middle of the answer`
+    response.end(problemFrame(dialect, this.#call, {status: 502, message}))
+  }
+
+  #finish(): void {
+    this.#over = true
+  }
+
+  #settle(outcome: Outcome, reply?: NodeReply): void {
+    this.#hooks.settled(outcome, reply)
+  }
+
+  #stats() {
+    const {dialect} = this.#exchange
+    const streamed = this.#mode === 'stream'
+    const measured = {
+      pieces: streamed ? this.#pieces : 0,
+      answerMs: this.#heardMs - this.#firstMs,
+    }
+    const last = [this.#beforeLast, this.#last].filter((piece) => piece !== undefined)
+    return statsOf(dialect, last.length === 1 ? (last[0] ?? EMPTY) : Buffer.concat(last), measured)
+  }
+}
+
+/** The message in an error line, of whatever dialect. */
+function wordsIn(chunk: Buffer): string {
+  const text = chunk.toString('utf8', 0, Math.min(chunk.length, MAX_ERROR_BYTES))
+  const json = text.slice(text.indexOf('{'))
+  const line = json.indexOf('\n')
+  return wordsOf(line < 0 ? json : json.slice(0, line))
+}

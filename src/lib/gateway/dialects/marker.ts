@@ -1,0 +1,80 @@
+import type {Call, Dialect} from '../route.ts'
+
+/** What the end of a stream told: only a stream with its terminal marker was answered whole. */
+export type StreamEnd = 'whole' | 'error' | 'cut'
+
+interface Marks {
+  /** Text that only the last line of a whole answer holds. */
+  readonly done: readonly string[]
+  /** Beginning of a line with which a node reports its own failure. */
+  readonly error: string
+  /** The marks stand at the beginning of a line; else anywhere in it (where JSON escapes protect them). */
+  readonly atLineStart: boolean
+}
+
+const OLLAMA: Marks = {done: ['"done":true'], error: '{"error"', atLineStart: false}
+const OPENAI: Marks = {done: ['data: [DONE]'], error: 'data: {"error"', atLineStart: true}
+const RESPONSES: Marks = {
+  done: ['event: response.completed', 'event: response.incomplete'],
+  error: 'event: response.failed',
+  atLineStart: true,
+}
+const ANTHROPIC: Marks = {done: ['event: message_stop'], error: 'event: error', atLineStart: true}
+
+const NEWLINE = 10
+/** Longer than any mark. */
+const CARRY = 32
+
+/** Watches a stream go by for its terminal marker and for error lines; it keeps no more than a few bytes. */
+export class MarkerWatch {
+  readonly #marks: Marks
+  #end: StreamEnd = 'cut'
+  /** The last bytes of a line that was not whole yet. */
+  #carry: Buffer | undefined
+
+  constructor(dialect: Dialect, call: Call) {
+    this.#marks =
+      dialect === 'ollama'
+        ? OLLAMA
+        : dialect === 'anthropic'
+          ? ANTHROPIC
+          : call === 'responses'
+            ? RESPONSES
+            : OPENAI
+  }
+
+  get end(): StreamEnd {
+    return this.#end
+  }
+
+  push(chunk: Buffer): void {
+    if (chunk.length === 0) return
+    const carried = this.#carry
+    this.#look(chunk, carried === undefined)
+    if (carried) {
+      const seam = Buffer.concat([carried, chunk.subarray(0, CARRY)])
+      this.#look(seam, false)
+    }
+    // Lines end with pieces as a rule: only a line that is cut in two needs the seam.
+    if (chunk[chunk.length - 1] === NEWLINE) this.#carry = undefined
+    else if (chunk.length >= CARRY) this.#carry = chunk.subarray(-CARRY)
+    else this.#carry = carried ? Buffer.concat([carried, chunk]).subarray(-CARRY) : chunk
+  }
+
+  #look(bytes: Buffer, atLineStart: boolean): void {
+    const {done, error, atLineStart: strict} = this.#marks
+    if (startsLine(bytes, error, atLineStart)) this.#end = 'error'
+    for (const mark of done) {
+      const found = strict ? startsLine(bytes, mark, atLineStart) : bytes.includes(mark)
+      if (found) this.#end = 'whole'
+    }
+  }
+}
+
+/** True if a line of these bytes begins with the text. */
+function startsLine(bytes: Buffer, text: string, atLineStart: boolean): boolean {
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
+    if (at === 0 ? atLineStart : bytes[at - 1] === NEWLINE) return true
+  }
+  return false
+}

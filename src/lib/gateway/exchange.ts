@@ -1,0 +1,107 @@
+import type {IncomingMessage, ServerResponse} from 'node:http'
+import {type Problem, problemBody} from './dialects/problem.ts'
+import {type Dialect, dialectOf, type Route} from './route.ts'
+
+/** How a request ended, for metrics and the access log. */
+export type ExchangeOutcome = 'ok' | 'caller' | 'failed' | 'cancelled' | 'refused'
+
+/** One request of a client and what is noted about it on the way; the only one who writes to the client. */
+export class Exchange {
+  readonly id: number
+  /** Told to the client, and in the log. */
+  readonly requestId: string
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly route: Route
+  /** Path and query as they go upstream: without credentials. */
+  readonly target: string
+  readonly dialect: Dialect
+  readonly startedMs: number
+  key: string | undefined
+  model: string | undefined
+  node: string | undefined
+  attempts = 0
+  queueMs = 0
+  /** A few words on why this node; ASCII. */
+  reason: string | undefined
+  firstByteMs: number | undefined
+  promptTokens: number | undefined
+  answerTokens: number | undefined
+  bytesIn = 0
+  bytesOut = 0
+  outcome: ExchangeOutcome | undefined
+  /** More headers of ours: name, value, name, value... */
+  readonly extra: string[] = []
+
+  constructor(
+    at: {readonly id: number; readonly requestId: string; readonly startedMs: number},
+    to: {readonly request: IncomingMessage; readonly response: ServerResponse},
+    where: {readonly route: Route; readonly target: string},
+  ) {
+    this.id = at.id
+    this.requestId = at.requestId
+    this.startedMs = at.startedMs
+    this.request = to.request
+    this.response = to.response
+    this.route = where.route
+    this.target = where.target
+    this.dialect = dialectOf(where.route, where.target)
+  }
+
+  /** False once the client has left or was answered. */
+  get open(): boolean {
+    return !this.response.destroyed && !this.response.writableEnded
+  }
+
+  /** Sends the head; headers of ours are added. */
+  head(status: number, headers: readonly string[]): void {
+    this.response.writeHead(status, [...headers, ...this.#own()] as never)
+  }
+
+  /** Sends a whole answer. HEAD gets its headers alone. */
+  reply(
+    status: number,
+    type: string,
+    body: string | Buffer,
+    headers: readonly string[] = [],
+  ): void {
+    if (!this.open) return
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    const content = type ? ['Content-Type', type] : []
+    this.head(status, [...content, 'Content-Length', `${bytes.length}`, ...headers])
+    this.bytesOut += bytes.length
+    this.response.end(this.request.method === 'HEAD' ? undefined : bytes)
+  }
+
+  json(status: number, value: unknown): void {
+    this.outcome ??= status < 400 ? 'ok' : 'caller'
+    this.reply(status, 'application/json; charset=utf-8', JSON.stringify(value))
+  }
+
+  /** Tells an error in the words of the client's dialect. */
+  problem(problem: Problem): void {
+    this.outcome ??= problem.status === 429 || problem.status >= 500 ? 'refused' : 'caller'
+    const {retryAfterMs} = problem
+    const retry =
+      retryAfterMs === undefined
+        ? []
+        : ['Retry-After', `${Math.max(1, Math.ceil(retryAfterMs / 1000))}`]
+    const body = problemBody(this.dialect, problem)
+    this.reply(problem.status, 'application/json; charset=utf-8', body, retry)
+  }
+
+  #own(): string[] {
+    const headers = [
+      'X-Ollamax-Request-Id',
+      this.requestId,
+      'X-Ollamax-Attempts',
+      `${this.attempts}`,
+      'X-Ollamax-Queue-Ms',
+      `${Math.round(this.queueMs)}`,
+    ]
+    if (this.node !== undefined) headers.push('X-Ollamax-Node', this.node)
+    if (this.reason !== undefined) headers.push('X-Ollamax-Reason', this.reason)
+    if (this.extra.length > 0) headers.push(...this.extra)
+    return headers
+  }
+}

@@ -1,0 +1,131 @@
+import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http'
+import {createServer as createTlsServer} from 'node:https'
+import type {AddressInfo} from 'node:net'
+import {OllamaxError} from '../errors.ts'
+import {Exchange} from './exchange.ts'
+import {routeOf} from './route.ts'
+import {type Floor, serveExchange} from './serve-exchange.ts'
+
+/** Bounds on what a client may do before it is known. */
+export interface GatewayLimits {
+  /** Largest body of an inference. Ollama itself has no limit. */
+  readonly maxBodyBytes: number
+  readonly maxConnections: number
+  /** For a request's head to be there in full. */
+  readonly headersTimeoutMs: number
+}
+
+export const DEFAULT_LIMITS: GatewayLimits = {
+  maxBodyBytes: 128 * 1024 * 1024,
+  maxConnections: 20_000,
+  headersTimeoutMs: 20_000,
+}
+
+export interface GatewayOptions extends Floor {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly tls?: {readonly cert: Buffer; readonly key: Buffer}
+  readonly limits: GatewayLimits
+}
+
+/** The data plane: one address in front of all nodes. */
+export interface Gateway {
+  readonly url: string
+  readonly port: number
+  /** Takes no new connection and no new request; resolves when the running ones have ended, or at the deadline. */
+  drain(deadlineMs: number): Promise<void>
+  close(): Promise<void>
+}
+
+const MAX_HEADER_BYTES = 32 * 1024
+const MAX_HEADERS = 100
+const KEEP_ALIVE_MS = 75_000
+/** How often Node looks for heads that are late. */
+const CHECK_MS = 2000
+
+/** Starts to listen. BAD_INPUT if the address cannot be had. */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const {limits, tls} = options
+  const running = new Set<Exchange>()
+  const state = {draining: false}
+  let count = 0
+  const instance = Math.floor(Math.random() * 36 ** 5)
+    .toString(36)
+    .padStart(5, '0')
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    const id = ++count
+    const at = {id, requestId: `${instance}-${id.toString(36)}`, startedMs: performance.now()}
+    const admitted = options.guard(request, at.startedMs)
+    const target = admitted.target
+    const exchange = new Exchange(
+      at,
+      {request, response},
+      {route: routeOf(request.method ?? 'GET', pathOf(target)), target},
+    )
+    running.add(exchange)
+    response.once('close', () => {
+      running.delete(exchange)
+      if (state.draining && running.size === 0) server.closeAllConnections()
+    })
+    if (state.draining) response.setHeader('Connection', 'close')
+    serveExchange(exchange, admitted, options, state)
+  }
+  const common = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: limits.headersTimeoutMs,
+    // Bodies have a limit of their own: an upload of a model takes as long as it takes.
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_MS,
+    noDelay: true,
+  }
+  const server: Server = tls
+    ? createTlsServer({...common, ...tls}, onRequest)
+    : createServer(common, onRequest)
+  server.maxHeadersCount = MAX_HEADERS
+  server.maxConnections = limits.maxConnections
+  await listen(server, options)
+  const {port} = server.address() as AddressInfo
+  const shown = options.host.includes(':') ? `[${options.host}]` : options.host
+  return {
+    url: `${tls ? 'https' : 'http'}://${shown}:${port}`,
+    port,
+    async drain(deadlineMs) {
+      state.draining = true
+      const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
+      server.closeIdleConnections()
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, deadlineMs)
+      })
+      await Promise.race([closed, late])
+      clearTimeout(timer)
+      server.closeAllConnections()
+    },
+    async close() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+/** The path of a target, without its query. */
+function pathOf(target: string): string {
+  const query = target.indexOf('?')
+  return query < 0 ? target : target.slice(0, query)
+}
+
+function listen(server: Server, {host, port}: GatewayOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        new OllamaxError('BAD_INPUT', `cannot listen on ${host}:${port}: ${error.message}`, {
+          suggestions: ['choose another one: --listen HOST:PORT'],
+          cause: error,
+        }),
+      ),
+    )
+    server.listen({host, port, backlog: 4096}, resolve)
+  })
+}

@@ -1,0 +1,37 @@
+import type {IncomingMessage} from 'node:http'
+import type {Priority} from '../balancer/dispatch-request.ts'
+import type {Problem} from './dialects/problem.ts'
+
+/** On whose behalf a request comes, and what it may. */
+export interface Admitted {
+  readonly kind: 'admitted'
+  /** Path and query without credentials. */
+  readonly target: string
+  /** A key's id; '' where no keys are wanted. */
+  readonly tenant: string
+  readonly weight: number
+  readonly priority: Priority
+  /** Every model may be used: no body needs to be read for the sake of rights. */
+  readonly everyModel: boolean
+  mayUse(model: string): boolean
+}
+
+export interface Refused {
+  readonly kind: 'refused'
+  readonly target: string
+  readonly problem: Problem
+}
+
+/** Lets requests in. Must be quick: it stands before every one of them. */
+export type Guard = (request: IncomingMessage, nowMs: number) => Admitted | Refused
+
+/** Lets everybody in, as an Ollama does that listens on loopback. */
+export const openGuard: Guard = (request) => ({
+  kind: 'admitted',
+  target: request.url ?? '/',
+  tenant: '',
+  weight: 1,
+  priority: 'normal',
+  everyModel: true,
+  mayUse: () => true,
+})

@@ -1,0 +1,214 @@
+import type {
+  Decision,
+  DispatchRequest,
+  DispatchSink,
+  Outcome,
+  Patience,
+  Refusal,
+} from '../balancer/dispatch-request.ts'
+import type {Dispatcher} from '../balancer/dispatcher.ts'
+import type {Upstream} from '../ollama/upstream.ts'
+import {Attempt, type NodeReply} from './attempt.ts'
+import {withNumCtx} from './body/num-ctx.ts'
+import type {Exchange, ExchangeOutcome} from './exchange.ts'
+import {problemOf} from './refusal.ts'
+import type {Call} from './route.ts'
+
+/** One inference on its way: what was asked, and who is at it. */
+export interface Job {
+  readonly exchange: Exchange
+  readonly call: Call
+  readonly body: Buffer
+  /** As a node may see them. */
+  readonly headers: readonly string[]
+  readonly request: DispatchRequest
+  /** The answer comes in pieces. */
+  readonly stream: boolean
+}
+
+interface Running extends Job {
+  readonly submittedMs: number
+  attempt?: Attempt
+  reply?: NodeReply
+}
+
+export interface HubOptions {
+  readonly upstreamOf: (node: string) => Upstream | undefined
+  /** A node could not be reached: it is worth a look at once. */
+  readonly lost: (node: string) => void
+  /** An inference has ended, in whatever way; called once for each. */
+  readonly ended: (exchange: Exchange) => void
+}
+
+/** How often clocks are looked at. */
+const SWEEP_MS = 250
+/** A client that takes nothing for so long has left, or wants to hold a node's slot. */
+const CLIENT_STALL_MS = 120_000
+
+/** Carries out what the dispatcher decides, and tells it what became of it: all effects are here. */
+export class Hub implements DispatchSink {
+  readonly #options: HubOptions
+  readonly #running = new Map<number, Running>()
+  readonly #sweep: NodeJS.Timeout
+  #dispatcher: Dispatcher | undefined
+  /** The dispatcher is at work and must not be called. */
+  #inside = false
+
+  constructor(options: HubOptions) {
+    this.#options = options
+    this.#sweep = setInterval(() => this.#lookAtClocks(), SWEEP_MS)
+  }
+
+  /** Must come before the first `submit`: the dispatcher is made with this hub as its sink. */
+  use(dispatcher: Dispatcher): void {
+    this.#dispatcher = dispatcher
+  }
+
+  /** Inferences that wait or run. */
+  get size(): number {
+    return this.#running.size
+  }
+
+  submit(job: Job): void {
+    const running: Running = {...job, submittedMs: performance.now()}
+    const {id} = job.request
+    this.#running.set(id, running)
+    job.exchange.response.once('close', () => this.#left(id))
+    this.#tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
+  }
+
+  send(
+    id: number,
+    to: {
+      readonly node: string
+      readonly attempt: number
+      readonly decision: Decision
+      readonly patience: Patience
+      readonly numCtx?: number
+    },
+  ): void {
+    const job = this.#running.get(id)
+    if (!job) return
+    const {exchange} = job
+    const nowMs = performance.now()
+    exchange.node = to.node
+    exchange.attempts = to.attempt
+    exchange.reason = to.decision.reason
+    if (!job.attempt) exchange.queueMs = nowMs - job.submittedMs
+    if (to.numCtx !== undefined) exchange.extra.push('X-Ollamax-Num-Ctx', `${to.numCtx}`)
+    const patience = job.stream ? to.patience : {...to.patience, firstByteMs: 0}
+    const attempt = new Attempt(
+      exchange,
+      {call: job.call, patience, nowMs},
+      {
+        began: () => this.#tell((dispatcher, at) => dispatcher.began(id, at)),
+        settled: (outcome, reply) => this.#settled(id, attempt, {outcome, reply}),
+      },
+    )
+    job.attempt = attempt
+    const upstream = this.#options.upstreamOf(to.node)
+    const body = to.numCtx === undefined ? job.body : withNumCtx(job.body, to.numCtx)
+    const {target, request} = exchange
+    const method = request.method ?? 'POST'
+    if (upstream) upstream.send({method, path: target, headers: job.headers, body}, attempt)
+    else attempt.fail(new Error(`node ${to.node} is gone`))
+  }
+
+  queued(id: number, place: {readonly position: number; readonly expectedMs: number}): void {
+    const job = this.#running.get(id)
+    job?.exchange.extra.push('X-Ollamax-Queue-Position', `${place.position}`)
+  }
+
+  refuse(id: number, why: Refusal): void {
+    const job = this.#running.get(id)
+    if (!job) return
+    const {exchange, reply} = job
+    if (why.kind === 'failed' && reply) {
+      const outcome = why.verdict === 'caller' ? 'caller' : 'failed'
+      this.#end(id, outcome)
+      const length = ['Content-Length', `${reply.body.length}`]
+      const retry = reply.status === 503 || reply.status === 429 ? ['Retry-After', '1'] : []
+      exchange.head(reply.status, [...reply.headers, ...length, ...retry])
+      exchange.response.end(reply.body)
+      return
+    }
+    this.#end(id, why.kind === 'failed' ? 'failed' : why.kind === 'missing' ? 'caller' : 'refused')
+    exchange.problem(problemOf(why, {model: job.request.model, call: job.call}))
+  }
+
+  /** Looks at what the dispatcher knows; it must not be changed. */
+  get dispatcher(): Dispatcher | undefined {
+    return this.#dispatcher
+  }
+
+  /** An event of the world that the dispatcher is to know. */
+  tell(event: (dispatcher: Dispatcher, nowMs: number) => void): void {
+    this.#tell(event)
+  }
+
+  /** Breaks off what still runs. */
+  close(): void {
+    clearInterval(this.#sweep)
+    for (const {exchange} of this.#running.values()) exchange.response.destroy()
+  }
+
+  #settled(
+    id: number,
+    attempt: Attempt,
+    {outcome, reply}: {readonly outcome: Outcome; readonly reply: NodeReply | undefined},
+  ): void {
+    const job = this.#running.get(id)
+    if (job?.attempt !== attempt) return
+    if (reply) job.reply = reply
+    else delete job.reply
+    if (outcome.kind === 'failed' && outcome.failure.kind === 'unreachable' && job.exchange.node)
+      this.#options.lost(job.exchange.node)
+    if (outcome.kind === 'ok') {
+      job.exchange.promptTokens = outcome.stats.promptTokens
+      job.exchange.answerTokens = outcome.stats.answerTokens
+      this.#end(id, 'ok')
+    } else if (outcome.kind === 'failed' && outcome.begun) this.#end(id, 'failed')
+    this.#tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
+  }
+
+  #left(id: number): void {
+    const job = this.#running.get(id)
+    if (!job) return
+    job.attempt?.abort()
+    this.#end(id, 'cancelled')
+    this.#tell((dispatcher, nowMs) => dispatcher.cancel(id, nowMs))
+  }
+
+  #end(id: number, outcome: ExchangeOutcome): void {
+    const job = this.#running.get(id)
+    if (!job) return
+    this.#running.delete(id)
+    job.exchange.outcome = outcome
+    this.#options.ended(job.exchange)
+  }
+
+  /** What happens while the dispatcher is at work (a connection that fails at once) is told afterwards. */
+  #tell(event: (dispatcher: Dispatcher, nowMs: number) => void): void {
+    const dispatcher = this.#dispatcher
+    if (!dispatcher) return
+    if (this.#inside) {
+      queueMicrotask(() => this.#tell(event))
+      return
+    }
+    this.#inside = true
+    try {
+      event(dispatcher, wallMs())
+    } finally {
+      this.#inside = false
+    }
+  }
+
+  #lookAtClocks(): void {
+    const nowMs = performance.now()
+    for (const {attempt} of this.#running.values()) attempt?.check(nowMs, CLIENT_STALL_MS)
+    this.#tell((dispatcher, at) => dispatcher.tick(at))
+  }
+}
+
+/** Wall time that does not jump when the machine's clock is set. */
+const wallMs = () => performance.timeOrigin + performance.now()

@@ -1,0 +1,220 @@
+import {messageOf} from '../errors.ts'
+import {ObjectOf, parseObject} from './body/parse.ts'
+import type {Exchange} from './exchange.ts'
+import type {Fleet, FleetNode} from './fleet.ts'
+import type {Admitted} from './guard.ts'
+import {forwardedHeaders} from './headers.ts'
+import {type Collected, collect, pass} from './pass.ts'
+import {byAptitude, canBeAsked, holdersOf, loadedOn} from './places.ts'
+import type {Manage} from './route.ts'
+
+/** Where uploaded blobs went, so that the `create` that follows goes there too. */
+export class BlobPlaces {
+  readonly #nodes = new Map<string, string>()
+
+  remember(digest: string, node: string): void {
+    this.#nodes.delete(digest)
+    this.#nodes.set(digest, node)
+    if (this.#nodes.size <= MOST_BLOBS) return
+    const oldest = this.#nodes.keys().next().value
+    if (oldest !== undefined) this.#nodes.delete(oldest)
+  }
+
+  of(digest: string): string | undefined {
+    return this.#nodes.get(digest)
+  }
+}
+
+const MOST_BLOBS = 1000
+/** For calls that end at once on a healthy node; pulls and creations take as long as they take. */
+const QUICK_MS = 60_000
+
+/** What management calls work with. */
+export interface ManageContext {
+  readonly fleet: Fleet
+  readonly blobs: BlobPlaces
+  readonly admitted: Admitted
+  /** A node that the client names by a header. */
+  readonly only: string | undefined
+}
+
+/** Carries a management call to where it belongs and answers it. */
+export async function manage(
+  exchange: Exchange,
+  call: Manage,
+  body: Buffer,
+  context: ManageContext,
+): Promise<void> {
+  const object = new ObjectOf(parseObject(body))
+  const model = object.text('model') || object.text('name') || ''
+  const names =
+    call === 'copy' ? [object.text('source') ?? '', object.text('destination') ?? ''] : [model]
+  const [subject = ''] = names
+  exchange.model = subject
+  const forbidden = names.find((name) => !context.admitted.mayUse(name))
+  if (forbidden !== undefined)
+    return exchange.problem({status: 403, message: `this key may not use model '${forbidden}'`})
+  if (call === 'copy' || call === 'delete') return everywhere(exchange, {body, subject}, context)
+  const nodes = candidatesOf(call, {object, subject}, context)
+  if (nodes.length === 0) {
+    if (!context.fleet.nodes().some(canBeAsked)) return noNode(exchange)
+    return exchange.problem({status: 404, message: `model '${subject}' not found`})
+  }
+  // A pull that has begun somewhere is not begun a second time elsewhere.
+  const tries = call === 'show' ? nodes : nodes.slice(0, 1)
+  await oneOf(exchange, tries, {body, context})
+  if (call !== 'show') for (const {spec} of tries) context.fleet.look(spec.name)
+}
+
+function candidatesOf(
+  call: Manage,
+  {object, subject}: {readonly object: ObjectOf; readonly subject: string},
+  {fleet, blobs, only}: ManageContext,
+): readonly FleetNode[] {
+  const up = fleet.nodes().filter(canBeAsked).sort(byAptitude)
+  const named = only === undefined ? up : up.filter(({spec}) => spec.name === only)
+  const holders = holdersOf(named, subject)
+  if (call === 'show' || call === 'push') return holders
+  if (call === 'pull') return holders.length > 0 ? holders : named
+  const files = {...object.object('files'), ...object.object('adapters')}
+  for (const digest of Object.values(files)) {
+    const place = blobs.of(String(digest))
+    const node = named.find(({spec}) => spec.name === place)
+    if (node) return [node]
+  }
+  const from = object.text('from')
+  const based = from ? holdersOf(named, from) : []
+  return based.length > 0 ? based : named
+}
+
+async function oneOf(
+  exchange: Exchange,
+  nodes: readonly FleetNode[],
+  {body, context}: {readonly body: Buffer; readonly context: ManageContext},
+): Promise<void> {
+  let last: unknown
+  for (const {spec} of nodes) {
+    const upstream = context.fleet.upstream(spec.name)
+    if (!upstream) continue
+    exchange.node = spec.name
+    exchange.attempts++
+    const passed = await pass(exchange, upstream, requestOf(exchange, body))
+    if (passed.kind === 'passed') {
+      exchange.outcome = passed.status < 400 ? 'ok' : passed.status < 500 ? 'caller' : 'failed'
+      return
+    }
+    last = passed.error
+    context.fleet.look(spec.name)
+  }
+  exchange.outcome = 'failed'
+  exchange.problem({status: 502, message: `node ${exchange.node}: ${messageOf(last)}`})
+}
+
+function requestOf({request, target}: Exchange, body: Buffer) {
+  return {
+    method: request.method ?? 'POST',
+    target,
+    headers: forwardedHeaders(request.rawHeaders),
+    body,
+  }
+}
+
+/** On each node that has it, so that a name means the same everywhere; the worst answer is the answer. */
+async function everywhere(
+  exchange: Exchange,
+  {body, subject}: {readonly body: Buffer; readonly subject: string},
+  context: ManageContext,
+): Promise<void> {
+  const up = context.fleet.nodes().filter(canBeAsked)
+  if (up.length === 0) return noNode(exchange)
+  const holders = holdersOf(up, subject)
+  if (holders.length === 0)
+    return exchange.problem({status: 404, message: `model '${subject}' not found`})
+  await onAll(exchange, holders, {body, context})
+}
+
+/** Unloads a model wherever it is in memory. False: it is nowhere, so any node may say so. */
+export async function unload(
+  exchange: Exchange,
+  body: Buffer,
+  context: ManageContext,
+): Promise<boolean> {
+  const loaded = loadedOn(context.fleet.nodes().filter(canBeAsked), exchange.model ?? '')
+  if (loaded.length === 0) return false
+  await onAll(exchange, loaded, {body, context})
+  return true
+}
+
+async function onAll(
+  exchange: Exchange,
+  nodes: readonly FleetNode[],
+  {body, context}: {readonly body: Buffer; readonly context: ManageContext},
+): Promise<void> {
+  const stop = new AbortController()
+  exchange.response.once('close', () => stop.abort(new Error('the client left')))
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(QUICK_MS)])
+  const request = requestOf(exchange, body)
+  exchange.attempts = nodes.length
+  exchange.node = nodes.map(({spec}) => spec.name).join(',')
+  const answers = await Promise.allSettled(
+    nodes.map(async ({spec}) => {
+      const upstream = context.fleet.upstream(spec.name)
+      if (!upstream) throw new Error('not connected')
+      return collect(upstream, request, signal)
+    }),
+  )
+  for (const {spec} of nodes) context.fleet.look(spec.name)
+  const failed = answers.flatMap((answer, at) =>
+    answer.status === 'rejected' ? [`${nodes[at]?.spec.name}: ${messageOf(answer.reason)}`] : [],
+  )
+  if (failed.length > 0) {
+    exchange.outcome = 'failed'
+    return exchange.problem({status: 502, message: `not done on ${failed.join('; ')}`})
+  }
+  const told = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  const worst = told.reduce(
+    (a: Collected | undefined, b) => (a && a.status >= b.status ? a : b),
+    undefined,
+  )
+  if (!worst) return noNode(exchange)
+  exchange.outcome = worst.status < 400 ? 'ok' : worst.status < 500 ? 'caller' : 'failed'
+  exchange.reply(worst.status, '', worst.body, worst.headers)
+}
+
+function noNode(exchange: Exchange): void {
+  exchange.problem({status: 503, message: 'no node can be asked now', retryAfterMs: 2000})
+}
+
+/** Uploads, or looks for, a part of a model; all parts of one model must lie on one node. */
+export async function blob(
+  exchange: Exchange,
+  digest: string,
+  context: ManageContext,
+): Promise<void> {
+  const {fleet, blobs, only, admitted} = context
+  if (!admitted.everyModel)
+    return exchange.problem({status: 403, message: 'this key may not upload models'})
+  const up = fleet.nodes().filter(canBeAsked).sort(byAptitude)
+  const place = only ?? blobs.of(digest)
+  const node = up.find(({spec}) => spec.name === place) ?? (only === undefined ? up[0] : undefined)
+  const upstream = node && fleet.upstream(node.spec.name)
+  if (!node || !upstream) return noNode(exchange)
+  exchange.node = node.spec.name
+  exchange.attempts = 1
+  const {request} = exchange
+  const passed = await pass(exchange, upstream, {
+    method: request.method ?? 'POST',
+    target: exchange.target,
+    headers: forwardedHeaders(request.rawHeaders),
+    body: request.method === 'HEAD' ? null : request,
+  })
+  if (passed.kind === 'failed') {
+    exchange.outcome = 'failed'
+    return exchange.problem({
+      status: 502,
+      message: `node ${node.spec.name}: ${messageOf(passed.error)}`,
+    })
+  }
+  exchange.outcome = passed.status < 400 ? 'ok' : 'caller'
+  if (passed.status < 300) blobs.remember(digest, node.spec.name)
+}

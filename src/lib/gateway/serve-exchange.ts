@@ -1,0 +1,278 @@
+import type {BalanceRequest} from '../balancer/candidates.ts'
+import type {DispatchRequest, Priority} from '../balancer/dispatch-request.ts'
+import {modelKey} from '../cluster/model-name.ts'
+import {type Facts, readFacts} from './body/facts.ts'
+import {BadBody} from './body/parse.ts'
+import {BLOCK_TOKENS, type PrefixHasher} from './body/prefix.ts'
+import {ClientGone, readBody, SlowBody, TooLarge} from './body/read.ts'
+import type {Exchange} from './exchange.ts'
+import type {Fleet} from './fleet.ts'
+import type {Admitted, Guard, Refused} from './guard.ts'
+import {forwardedHeaders} from './headers.ts'
+import type {Hub} from './hub.ts'
+import {modelsOf, oldestVersion, psOf, tagsOf} from './lists.ts'
+import {type BlobPlaces, blob, type ManageContext, manage, unload} from './manage.ts'
+import {canBeAsked} from './places.ts'
+import type {Page, Route} from './route.ts'
+
+/** What every request is served with. */
+export interface Floor {
+  readonly guard: Guard
+  readonly fleet: Fleet
+  readonly hub: Hub
+  readonly blobs: BlobPlaces
+  readonly hasher: PrefixHasher
+  readonly limits: {readonly maxBodyBytes: number}
+  /** Models that a node would pass on to Ollama's cloud are let through. */
+  readonly allowCloud: boolean
+  /** The exposition for Prometheus. */
+  readonly metrics: () => Promise<{readonly type: string; readonly text: string}>
+  /** Called once for each exchange that was no inference, when it has ended. */
+  readonly ended: (exchange: Exchange) => void
+  /** A bug of ours: the client gets a 500, the operator the stack. */
+  readonly bug: (error: unknown, exchange: Exchange) => void
+}
+
+type Inference = Extract<Route, {kind: 'inference'}>
+
+/** Answers one exchange; all ways of going wrong end in an answer, or a closed connection. */
+export function serveExchange(
+  exchange: Exchange,
+  admitted: Admitted | Refused,
+  floor: Floor,
+  state: {readonly draining: boolean},
+): void {
+  const {route} = exchange
+  const own = route.kind === 'own' && (route.page === 'healthz' || route.page === 'readyz')
+  if (route.kind === 'inference' && admitted.kind === 'admitted' && !state.draining) {
+    infer(exchange, route, {admitted, floor}).catch((error: unknown) =>
+      failed(exchange, error, floor),
+    )
+    return
+  }
+  exchange.response.once('close', () => {
+    exchange.outcome ??= 'cancelled'
+    floor.ended(exchange)
+  })
+  if (state.draining && !own) {
+    exchange.problem({status: 503, message: 'the gateway is shutting down', retryAfterMs: 2000})
+    return
+  }
+  // Whether it lives is no secret; everything else needs the right to ask.
+  if (admitted.kind === 'refused' && !own) {
+    exchange.problem(admitted.problem)
+    return
+  }
+  const to = admitted.kind === 'admitted' ? admitted : undefined
+  other(exchange, to, floor, state).catch((error: unknown) => failed(exchange, error, floor))
+}
+
+async function other(
+  exchange: Exchange,
+  admitted: Admitted | undefined,
+  floor: Floor,
+  state: {readonly draining: boolean},
+): Promise<void> {
+  const {route} = exchange
+  const mayUse = (model: string) => admitted?.mayUse(model) ?? false
+  switch (route.kind) {
+    case 'own':
+      return page(exchange, route.page, floor, state)
+    case 'list': {
+      const nodes = floor.fleet.nodes()
+      if (route.list === 'ps')
+        return exchange.json(200, {models: psOf(nodes.filter(canBeAsked), mayUse)})
+      const tags = tagsOf(nodes.filter(canBeAsked), mayUse)
+      if (route.list === 'tags') return exchange.json(200, {models: tags})
+      return exchange.json(200, {object: 'list', data: modelsOf(tags)})
+    }
+    case 'model': {
+      const key = modelKey(route.model)
+      const tags = tagsOf(floor.fleet.nodes().filter(canBeAsked), mayUse)
+      const found = modelsOf(tags).find(({id}) => modelKey(id) === key)
+      if (found) return exchange.json(200, {...found, id: route.model})
+      return exchange.problem({status: 404, message: `model '${route.model}' not found`})
+    }
+    case 'manage': {
+      const body = await readBody(exchange.request, floor.limits.maxBodyBytes)
+      exchange.bytesIn = body.length
+      if (admitted) await manage(exchange, route.call, body, contextOf(exchange, admitted, floor))
+      return
+    }
+    case 'blob':
+      if (admitted) await blob(exchange, route.digest, contextOf(exchange, admitted, floor))
+      return
+    case 'identity':
+      return exchange.problem({
+        status: 403,
+        message: 'this call acts with the identity of one node and is not passed on',
+      })
+    case 'method':
+      exchange.outcome = 'caller'
+      return exchange.reply(405, 'text/plain', '405 method not allowed', ['Allow', route.allow])
+    default:
+      exchange.outcome = 'caller'
+      return exchange.reply(404, 'text/plain', '404 page not found')
+  }
+}
+
+async function page(
+  exchange: Exchange,
+  which: Page,
+  {fleet, metrics}: Floor,
+  {draining}: {readonly draining: boolean},
+): Promise<void> {
+  exchange.outcome = 'ok'
+  const text = (status: number, words: string) =>
+    exchange.reply(status, 'text/plain; charset=utf-8', words)
+  switch (which) {
+    case 'root':
+      return text(200, 'Ollama is running')
+    case 'healthz':
+      return text(200, 'ok\n')
+    case 'readyz': {
+      if (draining) return text(503, 'shutting down\n')
+      const up = fleet.nodes().filter(canBeAsked).length
+      return up > 0 ? text(200, `${up} nodes can serve\n`) : text(503, 'no node can serve\n')
+    }
+    case 'version': {
+      const version = oldestVersion(fleet.nodes())
+      if (version !== undefined) return exchange.json(200, {version})
+      return exchange.problem({
+        status: 503,
+        message: 'no node has told its version',
+        retryAfterMs: 2000,
+      })
+    }
+    case 'metrics': {
+      const {type, text: exposition} = await metrics()
+      return exchange.reply(200, type, exposition)
+    }
+  }
+}
+
+async function infer(
+  exchange: Exchange,
+  route: Inference,
+  {admitted, floor}: {readonly admitted: Admitted; readonly floor: Floor},
+): Promise<void> {
+  const {request} = exchange
+  exchange.key = admitted.tenant || undefined
+  const end = () => floor.ended(exchange)
+  let body: Buffer
+  let facts: Facts
+  try {
+    body = await readBody(request, floor.limits.maxBodyBytes)
+    exchange.bytesIn = body.length
+    facts = readFacts(body, {
+      call: route.call,
+      streams: route.dialect === 'ollama',
+      exact: !admitted.everyModel,
+    })
+    exchange.model = facts.model || undefined
+    const refusal = refusalOf(facts, admitted, floor)
+    if (refusal) {
+      exchange.problem(refusal)
+      return end()
+    }
+    if (facts.unload && (await unload(exchange, body, contextOf(exchange, admitted, floor))))
+      return end()
+  } catch (error) {
+    failed(exchange, error, floor)
+    return end()
+  }
+  floor.hub.submit({
+    exchange,
+    call: route.call,
+    body,
+    headers: forwardedHeaders(request.rawHeaders),
+    stream: facts.stream,
+    request: dispatchOf(exchange, {route, facts, admitted, prefix: floor.hasher.hash(body)}),
+  })
+}
+
+function refusalOf(facts: Facts, admitted: Admitted, {allowCloud}: Floor) {
+  const {model} = facts
+  if (!model) return {status: 400, message: 'model is required'}
+  if (!admitted.mayUse(model))
+    return {status: 403, message: `this key may not use model '${model}'`}
+  if (!allowCloud && CLOUD.test(model))
+    return {
+      status: 403,
+      message: `model '${model}' would be answered by Ollama's cloud, not by a node of this fleet`,
+    }
+  return undefined
+}
+
+/** Names that make a node pass the request on to ollama.com. */
+const CLOUD = /[:-]cloud$/i
+
+function dispatchOf(
+  {id, request}: Exchange,
+  of: {
+    readonly route: Inference
+    readonly facts: Facts
+    readonly admitted: Admitted
+    readonly prefix: readonly number[]
+  },
+): DispatchRequest {
+  const {facts, admitted, route} = of
+  const session = headerOf(request.headers['x-ollamax-session'])
+  const only = headerOf(request.headers['x-ollamax-node'])
+  const asked: BalanceRequest = {
+    model: facts.model,
+    promptTokens: facts.promptTokens,
+    ...(facts.maxAnswerTokens === undefined ? {} : {maxAnswerTokens: facts.maxAnswerTokens}),
+    ...(facts.numCtx === undefined ? {} : {numCtx: facts.numCtx}),
+    ...(route.call === 'embed' ? {needs: 'embedding'} : {}),
+  }
+  return {
+    ...asked,
+    id,
+    tenant: admitted.tenant,
+    weight: admitted.weight,
+    priority: priorityOf(headerOf(request.headers['x-ollamax-priority']), admitted.priority),
+    prefix: of.prefix,
+    blockTokens: BLOCK_TOKENS,
+    canSetNumCtx: route.dialect === 'ollama',
+    ...(session === undefined ? {} : {session}),
+    ...(only === undefined ? {} : {only}),
+  }
+}
+
+const RANK: Readonly<Record<Priority, number>> = {high: 0, normal: 1, low: 2}
+
+/** A client may ask for less than its key gives, never for more. */
+function priorityOf(asked: string | undefined, given: Priority): Priority {
+  const known = asked === 'high' || asked === 'normal' || asked === 'low'
+  return known && RANK[asked] >= RANK[given] ? asked : given
+}
+
+function contextOf({request}: Exchange, admitted: Admitted, {fleet, blobs}: Floor): ManageContext {
+  return {fleet, blobs, admitted, only: headerOf(request.headers['x-ollamax-node'])}
+}
+
+function headerOf(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined
+}
+
+function failed(exchange: Exchange, error: unknown, floor: Floor): void {
+  if (error instanceof ClientGone) {
+    exchange.outcome = 'cancelled'
+    return
+  }
+  if (error instanceof TooLarge || error instanceof SlowBody) {
+    // What is left of its body is not read: the connection cannot be used again.
+    exchange.response.setHeader('Connection', 'close')
+    exchange.problem({status: error instanceof TooLarge ? 413 : 408, message: error.message})
+    return
+  }
+  if (error instanceof BadBody) {
+    exchange.problem({status: 400, message: error.message})
+    return
+  }
+  exchange.outcome = 'failed'
+  floor.bug(error, exchange)
+  if (exchange.response.headersSent) exchange.response.destroy()
+  else exchange.problem({status: 500, message: 'the gateway failed; its log says how'})
+}

@@ -1,0 +1,220 @@
+import type {Readable} from 'node:stream'
+import {type Dispatcher, errors, Pool} from 'undici'
+import type {Endpoint} from './endpoint.ts'
+import {type Phase, transportError, waitedTooLong} from './errors.ts'
+import type {Opened, Transport, WireRequest} from './request.ts'
+
+/** A request as the gateway passes it on: nothing of it is looked at here. */
+export interface UpstreamRequest {
+  readonly method: string
+  /** With the query; joined below the endpoint's own path. */
+  readonly path: string
+  /** Name, value, name, value... without Host, Content-Length and what belongs to one connection. */
+  readonly headers: readonly string[]
+  readonly body: Uint8Array | Readable | null
+}
+
+/** Holds back, resumes or ends one exchange. */
+export interface UpstreamControl {
+  pause(): void
+  resume(): void
+  /** The node sees the connection close; nothing is called any more. */
+  abort(): void
+}
+
+/** What becomes of a request; `fail` or `end` comes last, and once. */
+export interface UpstreamHandler {
+  /** The request has a connection, or waits for one; comes before anything else, if it comes at all. */
+  started(control: UpstreamControl): void
+  head(status: number, rawHeaders: readonly Buffer[]): void
+  data(chunk: Buffer): void
+  end(): void
+  /** NODE_UNREACHABLE or TIMEOUT, with `details.phase`; errors of ours from the endpoint as they are. */
+  fail(error: unknown): void
+}
+
+/** The connections to one node's Ollama, kept between requests; as many as there are requests at once. */
+export interface Upstream {
+  send(request: UpstreamRequest, handler: UpstreamHandler): void
+  /** The same connections for the calls of client.ts and read-node.ts. */
+  readonly endpoint: Endpoint
+  /** Takes nothing new; resolves when what is under way has ended. */
+  retire(): Promise<void>
+  /** Ends what is under way. */
+  close(): Promise<void>
+}
+
+const CONNECT_MS = 5000
+/** Over SSH it may have to log in first. */
+const OPEN_STREAM_MS = 15_000
+/** Ollama itself closes no idle connection. */
+const KEEP_ALIVE_MS = 60_000
+
+/** Opens no connection yet. */
+export function openUpstream(endpoint: Exclude<Endpoint, {kind: 'upstream'}>): Upstream {
+  const {origin, prefix, extra, connect} = placeOf(endpoint)
+  const pool = new Pool(origin, {
+    // The caller keeps the time: undici's own limits would cut cold loads.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    pipelining: 1,
+    connections: null,
+    connect,
+  })
+  const send = ({method, path, headers, body}: UpstreamRequest, handler: UpstreamHandler) => {
+    const options = {
+      method: method as Dispatcher.HttpMethod,
+      path: prefix + path,
+      headers: extra.length > 0 ? [...headers, ...extra] : (headers as string[]),
+      body,
+    }
+    pool.dispatch(options, new Relay(handler))
+  }
+  return {
+    send,
+    endpoint: {kind: 'upstream', transport: transportOver(send)},
+    retire: () => pool.close().catch(() => {}),
+    close: () => pool.destroy().catch(() => {}),
+  }
+}
+
+interface Place {
+  readonly origin: string
+  readonly prefix: string
+  readonly extra: readonly string[]
+  readonly connect: NonNullable<Pool.Options['connect']>
+}
+
+function placeOf(endpoint: Exclude<Endpoint, {kind: 'upstream'}>): Place {
+  if (endpoint.kind === 'url') {
+    const url = new URL(endpoint.url)
+    return {
+      origin: url.origin,
+      prefix: url.pathname.replace(/\/+$/, ''),
+      extra: Object.entries(endpoint.headers).flat(),
+      connect: {
+        timeout: CONNECT_MS,
+        noDelay: true,
+        ...(endpoint.ca === undefined ? {} : {ca: endpoint.ca}),
+      },
+    }
+  }
+  // Ollama on a loopback address refuses foreign host names.
+  const place = {origin: 'http://localhost', prefix: '', extra: []}
+  if (endpoint.kind === 'socket')
+    return {...place, connect: {socketPath: endpoint.path, timeout: CONNECT_MS}}
+  return {
+    ...place,
+    connect: (_, done) => {
+      endpoint.open(AbortSignal.timeout(OPEN_STREAM_MS)).then(
+        // Typed as net.Socket by undici, which uses only what every Duplex has.
+        (stream) => done(null, stream as never),
+        (error: Error) => done(error, null),
+      )
+    },
+  }
+}
+
+/** Between undici and us; it says how far a failed exchange had come. */
+class Relay implements Dispatcher.DispatchHandler {
+  readonly #to: UpstreamHandler
+  #phase: Phase = 'connect'
+  #over = false
+
+  constructor(to: UpstreamHandler) {
+    this.#to = to
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#phase = 'headers'
+    this.#to.started({
+      pause: () => controller.pause(),
+      resume: () => controller.resume(),
+      abort: () => {
+        this.#over = true
+        controller.abort(new errors.RequestAbortedError())
+      },
+    })
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (status < 200 || this.#over) return
+    this.#phase = 'body'
+    this.#to.head(status, (controller.rawHeaders ?? []) as Buffer[])
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#over) this.#to.data(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#to.end()
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    const late = error instanceof errors.ConnectTimeoutError
+    this.#to.fail(late ? waitedTooLong('connect', CONNECT_MS) : transportError(error, this.#phase))
+  }
+}
+
+/** For calls that read an answer themselves. */
+function transportOver(send: Upstream['send']): Transport {
+  return async (request, signal, connected) => {
+    const {PassThrough} = await import('node:stream')
+    return new Promise<Opened>((resolve, reject) => {
+      const body = new PassThrough()
+      // Whoever reads it hears of an error; nobody may be reading any more.
+      body.on('error', () => {})
+      let control: UpstreamControl | undefined
+      const stop = () => {
+        control?.abort()
+        reject(signal.reason)
+        body.destroy(signal.reason)
+      }
+      signal.addEventListener('abort', stop, {once: true})
+      const over = () => signal.removeEventListener('abort', stop)
+      body.on('drain', () => control?.resume())
+      send(plain(request), {
+        started(given) {
+          control = given
+          if (signal.aborted) stop()
+          else connected()
+        },
+        head: (status, raw) =>
+          resolve({status, headers: headersOf(raw), body, close: () => control?.abort()}),
+        data: (chunk) => void (body.write(chunk) || control?.pause()),
+        end() {
+          over()
+          body.end()
+        },
+        fail(error) {
+          over()
+          reject(error)
+          body.destroy(error instanceof Error ? error : undefined)
+        },
+      })
+    })
+  }
+}
+
+function plain({method, path, headers = {}, body}: WireRequest): UpstreamRequest {
+  const type = body === undefined ? {} : {'content-type': 'application/json'}
+  return {
+    method,
+    path,
+    headers: Object.entries({...type, ...headers}).flat(),
+    body: typeof body === 'string' ? Buffer.from(body) : (body ?? null),
+  }
+}
+
+function headersOf(raw: readonly Buffer[]): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (let at = 0; at + 1 < raw.length; at += 2)
+    headers[`${raw[at]}`.toLowerCase()] = `${raw[at + 1]?.toString('latin1')}`
+  return headers
+}
