@@ -41,6 +41,12 @@ export default class Serve extends BaseCommand {
     'open-to-network': Flags.boolean({
       summary: 'listen beyond this machine although nobody needs a key',
     }),
+    origin: Flags.string({
+      multiple: true,
+      default: [],
+      summary: 'web page elsewhere that may use it, like https://chat.example.com',
+      helpValue: 'ORIGIN',
+    }),
     'drain-timeout': Flags.string({
       summary: 'for running requests to end at shutdown',
       default: '30s',
@@ -58,6 +64,7 @@ export default class Serve extends BaseCommand {
     await serve(this.tools({...flags, reuse: false}), {
       listen: parseListen(flags.listen),
       ...(cert && key ? {tls: {cert: pem(cert), key: pem(key)}} : {}),
+      origins: flags.origin,
       allowCloud: flags['allow-cloud'],
       openToNetwork: flags['open-to-network'],
       drainMs: parseDuration(flags['drain-timeout']),

@@ -1,6 +1,12 @@
 import {sameModel} from '../cluster/model-name.ts'
 import type {Reading} from '../cluster/reading.ts'
-import type {BalancedNode, Decision, DispatchRequest, DispatchSink, Outcome} from './dispatch-request.ts'
+import type {
+  BalancedNode,
+  Decision,
+  DispatchRequest,
+  DispatchSink,
+  Outcome,
+} from './dispatch-request.ts'
 import type {PolicyName} from './policies.ts'
 import {judge} from './verdict.ts'
 
@@ -11,7 +17,11 @@ export class Dispatcher {
   readings = new Map<string, Reading>()
   flight = new Map<string, number>()
   reqs = new Map<number, {r: DispatchRequest; tried: string[]; node?: string}>()
-  constructor(o: {readonly sink: DispatchSink; readonly random: () => number; readonly policy?: PolicyName}) {
+  constructor(o: {
+    readonly sink: DispatchSink
+    readonly random: () => number
+    readonly policy?: PolicyName
+  }) {
     this.s = o.sink
   }
   setNodes(n: readonly BalancedNode[], _: number) {
@@ -35,20 +45,47 @@ export class Dispatcher {
     if (!q) return
     const c = this.nodes.filter((n) => {
       const x = this.readings.get(n.name)
-      return !n.drained && !q.tried.includes(n.name) && x?.kind === 'up' && x.models.some((m) => sameModel(m.name, q.r.model))
+      return (
+        !n.drained &&
+        !q.tried.includes(n.name) &&
+        x?.kind === 'up' &&
+        x.models.some((m) => sameModel(m.name, q.r.model))
+      )
     })
     c.sort((a, b) => (this.flight.get(a.name) ?? 0) - (this.flight.get(b.name) ?? 0))
     const n = c[0]
     if (!n) {
       this.reqs.delete(id)
-      if (last?.kind === 'failed') this.s.refuse(id, {kind: 'failed', failure: last.failure, verdict: judge(last.failure), node: q.tried.at(-1) ?? ''}, [])
-      else this.s.refuse(id, [...this.readings.values()].some((x) => x.kind === 'up') ? {kind: 'missing'} : {kind: 'no-node', retryAfterMs: 1000}, [])
+      if (last?.kind === 'failed')
+        this.s.refuse(
+          id,
+          {
+            kind: 'failed',
+            failure: last.failure,
+            verdict: judge(last.failure),
+            node: q.tried.at(-1) ?? '',
+          },
+          [],
+        )
+      else
+        this.s.refuse(
+          id,
+          [...this.readings.values()].some((x) => x.kind === 'up')
+            ? {kind: 'missing'}
+            : {kind: 'no-node', retryAfterMs: 1000},
+          [],
+        )
       return
     }
     q.tried.push(n.name)
     q.node = n.name
     this.flight.set(n.name, (this.flight.get(n.name) ?? 0) + 1)
-    this.s.send(id, {node: n.name, attempt: q.tried.length, decision: {policy: 'expected-time', reason: 'scratch', ranked: [], excluded: []}, patience: {firstByteMs: 60000, gapMs: 30000}})
+    this.s.send(id, {
+      node: n.name,
+      attempt: q.tried.length,
+      decision: {policy: 'expected-time', reason: 'scratch', ranked: [], excluded: []},
+      patience: {firstByteMs: 60000, gapMs: 30000},
+    })
   }
   settle(id: number, o: Outcome, _: number) {
     const q = this.reqs.get(id)

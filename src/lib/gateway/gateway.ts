@@ -3,6 +3,7 @@ import {createServer as createTlsServer} from 'node:https'
 import type {AddressInfo} from 'node:net'
 import {OllamaxError} from '../errors.ts'
 import {Exchange} from './exchange.ts'
+import {type OriginPolicy, originHeaders, PREFLIGHT} from './origin.ts'
 import {routeOf} from './route.ts'
 import {type Floor, serveExchange} from './serve-exchange.ts'
 
@@ -27,6 +28,7 @@ export interface GatewayOptions extends Floor {
   readonly port: number
   readonly tls?: {readonly cert: Buffer; readonly key: Buffer}
   readonly limits: GatewayLimits
+  readonly origin: OriginPolicy
 }
 
 /** The data plane: one address in front of all nodes. */
@@ -69,6 +71,20 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       if (state.draining && running.size === 0) server.closeAllConnections()
     })
     if (state.draining) response.setHeader('Connection', 'close')
+    const headers = originHeaders(request, options.origin)
+    if (headers === undefined) {
+      // As Ollama says it: without a word.
+      exchange.outcome = 'refused'
+      exchange.reply(403, '', '')
+      return
+    }
+    exchange.extra.push(...headers)
+    if (request.method === 'OPTIONS') {
+      exchange.outcome = 'ok'
+      exchange.head(204, PREFLIGHT)
+      response.end()
+      return
+    }
     serveExchange(exchange, admitted, options, state)
   }
   const common = {

@@ -70,8 +70,8 @@ function inference(name: string, dialect: Dialect, call: Call): Route {
 
 /** Never fails: what is not in the table is `unknown`, or `method` where another method would do. */
 export function routeOf(method: string, path: string): Route {
-  const found = TABLE[path]
-  if (found) return found[method === 'HEAD' ? 'GET' : method] ?? wrongMethod(path, found)
+  const found = own(TABLE, path)
+  if (found) return own(found, method === 'HEAD' ? 'GET' : method) ?? wrongMethod(path, found)
   const blob = BLOB.exec(path)
   if (blob?.[1] !== undefined) {
     const name = '/api/blobs/:digest'
@@ -82,6 +82,11 @@ export function routeOf(method: string, path: string): Route {
     return {kind: 'model', name: '/v1/models/:model', model: decoded(path.slice(MODEL.length))}
   if (path.startsWith(USER_KEY)) return {kind: 'identity', name: '/api/user/keys/:key'}
   return {kind: 'unknown', name: 'unknown'}
+}
+
+/** Not what every object has, like `constructor`. */
+function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined
 }
 
 function wrongMethod(name: string, found: Readonly<Record<string, Route>>): Route {

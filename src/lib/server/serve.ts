@@ -1,3 +1,4 @@
+import {hostname} from 'node:os'
 import {Dispatcher} from '../balancer/dispatcher.ts'
 import {policyNamed} from '../balancer/policies.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
@@ -19,6 +20,8 @@ export interface ServeOptions {
   readonly listen: ListenAddress
   readonly tls?: {readonly cert: Buffer; readonly key: Buffer}
   readonly allowCloud: boolean
+  /** Of web pages elsewhere that may use the gateway; `*` = all. */
+  readonly origins: readonly string[]
   /** Listens beyond loopback although nobody needs a key. */
   readonly openToNetwork: boolean
   /** For running requests once the signal has come. */
@@ -93,6 +96,11 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
       blobs: new BlobPlaces(),
       hasher: new PrefixHasher(),
       limits: DEFAULT_LIMITS,
+      origin: {
+        origins: options.origins,
+        loopback: isLoopback(options.listen.host),
+        hostname: hostname(),
+      },
       allowCloud: options.allowCloud,
       metrics: async () => ({type: 'text/plain', text: ''}),
       ended: () => {},

@@ -29,8 +29,8 @@ const CARRY = 32
 export class MarkerWatch {
   readonly #marks: Marks
   #end: StreamEnd = 'cut'
-  /** The last bytes of a line that was not whole yet. */
-  #carry: Buffer | undefined
+  /** The end of a line that was not whole yet, and whether it is the line's beginning too. */
+  #carry: {readonly bytes: Buffer; readonly atLineStart: boolean} | undefined
 
   constructor(dialect: Dialect, call: Call) {
     this.#marks =
@@ -49,16 +49,20 @@ export class MarkerWatch {
 
   push(chunk: Buffer): void {
     if (chunk.length === 0) return
-    const carried = this.#carry
-    this.#look(chunk, carried === undefined)
-    if (carried) {
-      const seam = Buffer.concat([carried, chunk.subarray(0, CARRY)])
-      this.#look(seam, false)
+    const {bytes: carried, atLineStart} = this.#carry ?? {atLineStart: true}
+    // Lines end with pieces as a rule: only after one that was cut in two is anything copied.
+    const bytes = carried ? Buffer.concat([carried, chunk]) : chunk
+    this.#look(bytes, atLineStart)
+    if (bytes[bytes.length - 1] === NEWLINE) {
+      this.#carry = undefined
+      return
     }
-    // Lines end with pieces as a rule: only a line that is cut in two needs the seam.
-    if (chunk[chunk.length - 1] === NEWLINE) this.#carry = undefined
-    else if (chunk.length >= CARRY) this.#carry = chunk.subarray(-CARRY)
-    else this.#carry = carried ? Buffer.concat([carried, chunk]).subarray(-CARRY) : chunk
+    const newline = bytes.lastIndexOf(NEWLINE)
+    const rest = bytes.subarray(newline + 1)
+    this.#carry =
+      rest.length > CARRY
+        ? {bytes: rest.subarray(-CARRY), atLineStart: false}
+        : {bytes: rest, atLineStart: newline >= 0 || atLineStart}
   }
 
   #look(bytes: Buffer, atLineStart: boolean): void {

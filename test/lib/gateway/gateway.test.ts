@@ -1,0 +1,434 @@
+import {request as sendHttp} from 'node:http'
+import {connect} from 'node:net'
+import {afterEach, describe, expect, test} from 'vitest'
+import type {FakeOptions} from '../../support/fake-ollama/options.ts'
+import {startGateway, type TestGateway, type TestGatewayOptions} from '../../support/gateway.ts'
+import {waitFor} from '../../support/wait-for.ts'
+
+const open: TestGateway[] = []
+afterEach(async () => {
+  for (const gateway of open.splice(0)) {
+    await gateway.close()
+    expect(gateway.bugs).toEqual([])
+  }
+})
+
+async function start(nodes: readonly FakeOptions[], options?: TestGatewayOptions) {
+  const gateway = await startGateway(nodes, options)
+  open.push(gateway)
+  return gateway
+}
+
+const post = (gateway: TestGateway, path: string, body: unknown, init: RequestInit = {}) =>
+  fetch(gateway.url + path, {
+    method: 'POST',
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    ...init,
+  })
+const chat = {model: 'tiny', messages: [{role: 'user', content: 'hi'}]}
+const linesOf = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+describe('an answer', () => {
+  test('comes through as the node gave it, with headers that say who and why', async () => {
+    const gateway = await start([{}])
+    const through = await post(gateway, '/api/chat', {...chat, options: {seed: 7}})
+    const direct = await fetch(`${gateway.nodes[0]?.url}/api/chat`, {
+      method: 'POST',
+      body: JSON.stringify({...chat, options: {seed: 7}}),
+    })
+    const words = (lines: {message: {content: string}}[]) =>
+      lines.map(({message}) => message.content).join('')
+    expect(through.status).toBe(200)
+    expect(through.headers.get('content-type')).toBe(direct.headers.get('content-type'))
+    expect(words(linesOf(await through.text()))).toBe(words(linesOf(await direct.text())))
+    expect(through.headers.get('x-ollamax-node')).toBe('n1')
+    expect(through.headers.get('x-ollamax-attempts')).toBe('1')
+    expect(through.headers.get('x-ollamax-request-id')).toMatch(/^[a-z0-9]{5}-[a-z0-9]+$/)
+    expect(through.headers.get('x-ollamax-queue-ms')).toMatch(/^\d+$/)
+    expect(through.headers.get('x-ollamax-reason')).toMatch(/^[ -~]+$/)
+  })
+
+  test('that is whole has its length, and its counts are noted', async () => {
+    const gateway = await start([{}])
+    const reply = await post(gateway, '/api/generate', {model: 'tiny', prompt: 'hi', stream: false})
+    const text = await reply.text()
+    expect(Number(reply.headers.get('content-length'))).toBe(Buffer.byteLength(text))
+    expect(JSON.parse(text)).toMatchObject({done: true})
+    const [ended] = await waitFor('the end', () => gateway.ended.length > 0 && gateway.ended)
+    expect(ended).toMatchObject({outcome: 'ok', answerTokens: 16, node: 'n1', model: 'tiny'})
+  })
+
+  test('reaches the client token by token', async () => {
+    const gateway = await start([{decodeTokensPerS: 20, answerTokens: 10}])
+    const reply = await post(gateway, '/api/chat', chat)
+    let pieces = 0
+    for await (const _ of reply.body ?? []) pieces++
+    expect(pieces).toBeGreaterThan(5)
+  })
+})
+
+describe("a node's own identity and ours", () => {
+  test('the node sees neither credentials nor Origin nor headers of ours', async () => {
+    const gateway = await start([{}])
+    await post(gateway, '/api/chat', chat, {
+      headers: {
+        authorization: 'Bearer secret',
+        'x-api-key': 'secret',
+        cookie: 'a=secret',
+        origin: 'http://localhost:3000',
+        'x-ollamax-session': 's1',
+        'x-custom': 'kept',
+      },
+    })
+    const seen = gateway.nodes[0]?.requests.find(({path}) => path === '/api/chat')
+    expect(JSON.stringify(seen?.headers)).not.toMatch(/secret|localhost:3000|ollamax/)
+    expect(seen?.headers['x-custom']).toBe('kept')
+  })
+
+  test('calls that act with the identity of a node are not passed on', async () => {
+    const gateway = await start([{}])
+    for (const path of ['/api/me', '/api/signout', '/api/experimental/web_search']) {
+      expect((await post(gateway, path, {})).status).toBe(403)
+      expect(gateway.nodes[0]?.requests.some((seen) => seen.path === path)).toBe(false)
+    }
+  })
+
+  test('models of the cloud are refused unless allowed', async () => {
+    const gateway = await start([{models: ['tiny', 'big:cloud']}])
+    const ask = {model: 'big:cloud', prompt: 'hi', stream: false}
+    expect((await post(gateway, '/api/generate', ask)).status).toBe(403)
+    const allowing = await start([{models: ['big:cloud']}], {allowCloud: true})
+    expect((await post(allowing, '/api/generate', ask)).status).toBe(200)
+  })
+})
+
+describe('the union over the fleet', () => {
+  test('tags, ps and models tell of all nodes; a dead one delays nobody', async () => {
+    const gateway = await start([
+      {models: ['tiny', 'only-here']},
+      {models: ['tiny', 'only-there']},
+      {models: ['lost'], fault: {kind: 'hang'}},
+    ])
+    const startedMs = performance.now()
+    const tags = (await (await fetch(`${gateway.url}/api/tags`)).json()) as {
+      models: {name: string}[]
+    }
+    expect(performance.now() - startedMs).toBeLessThan(1000)
+    expect(tags.models.map(({name}) => name).sort()).toEqual([
+      'only-here:latest',
+      'only-there:latest',
+      'tiny:latest',
+    ])
+    const models = (await (await fetch(`${gateway.url}/v1/models`)).json()) as {
+      data: {id: string}[]
+    }
+    expect(models.data).toHaveLength(3)
+    await (await post(gateway, '/api/generate', {model: 'only-there', prompt: 'x'})).text()
+    gateway.fleet.look('n2')
+    const ps = await waitFor('the loaded model', async () => {
+      const {models: all} = (await (await fetch(`${gateway.url}/api/ps`)).json()) as {
+        models: {name: string; node: string}[]
+      }
+      return all.length > 0 && all
+    })
+    expect(ps).toMatchObject([{name: 'only-there:latest', node: 'n2'}])
+  })
+
+  test('the version is the oldest one, which all can do; without any it is not made up', async () => {
+    const gateway = await start([{version: '0.33.0'}, {version: '0.9.10'}])
+    expect(await (await fetch(`${gateway.url}/api/version`)).json()).toEqual({version: '0.9.10'})
+    const none = await start([])
+    expect((await fetch(`${none.url}/api/version`)).status).toBe(503)
+    expect((await fetch(`${none.url}/readyz`)).status).toBe(503)
+    expect((await fetch(`${none.url}/healthz`)).status).toBe(200)
+  })
+})
+
+describe('failover before the first byte', () => {
+  const faults: FakeOptions['fault'][] = [
+    {kind: 'refuse'},
+    {kind: 'reset', on: 'inference'},
+    {kind: 'status', status: 500, on: 'inference'},
+    {kind: 'status', status: 503, on: 'inference'},
+    {kind: 'status', status: 429, on: 'inference'},
+    {kind: 'cut', afterTokens: 0, how: 'error-line', on: 'inference'},
+    {kind: 'cut', afterTokens: 0, how: 'rst', on: 'inference'},
+    {kind: 'cut', afterTokens: 0, how: 'clean', on: 'inference'},
+  ]
+  test.each(faults)('%j costs no client its answer', async (fault) => {
+    const gateway = await start([{}, {}])
+    await gateway.nodes[0]?.set({fault: fault ?? null})
+    const replies = await Promise.all(
+      Array.from({length: 20}, () =>
+        post(gateway, '/api/chat', chat).then(async (r) => [r.status, await r.text()]),
+      ),
+    )
+    for (const [status, text] of replies) {
+      expect(status).toBe(200)
+      expect(linesOf(String(text)).at(-1)).toMatchObject({done: true})
+    }
+  })
+
+  test('a mistake of the caller is told once, in the words of the node', async () => {
+    const gateway = await start([{}, {}])
+    const reply = await post(gateway, '/api/chat', {...chat, options: {num_ctx: 'big'}})
+    expect(reply.status).toBe(500)
+    expect(await reply.json()).toEqual({error: 'option "num_ctx" must be of type integer'})
+    const asked = gateway.nodes.flatMap((node) =>
+      node.requests.filter(({path}) => path === '/api/chat'),
+    )
+    expect(asked).toHaveLength(1)
+  })
+
+  test('when all fail, the last word is the error of a node', async () => {
+    const gateway = await start([{}, {}])
+    for (const node of gateway.nodes)
+      await node.set({fault: {kind: 'status', status: 500, on: 'inference'}})
+    const reply = await post(gateway, '/api/chat', chat)
+    expect(reply.status).toBe(500)
+    expect(await reply.json()).toHaveProperty('error')
+    expect(reply.headers.get('x-ollamax-attempts')).toBe('2')
+  })
+})
+
+describe('after the first byte', () => {
+  test.each(['rst', 'fin', 'clean'] as const)(
+    'a stream that ends by %s ends in an error line',
+    async (how) => {
+      const gateway = await start([{fault: {kind: 'cut', afterTokens: 3, how, on: 'inference'}}])
+      const lines = linesOf(await (await post(gateway, '/api/chat', chat)).text())
+      expect(lines.at(-1)).toHaveProperty('error')
+      expect(lines.filter(({message}) => message)).toHaveLength(3)
+      await waitFor('the end', () => gateway.ended.length > 0)
+      expect(gateway.ended[0]?.outcome).toBe('failed')
+    },
+  )
+
+  test('the error line of the node itself is passed on as it is', async () => {
+    const fault = {kind: 'cut', afterTokens: 3, how: 'error-line', on: 'inference'} as const
+    const gateway = await start([{fault}])
+    const lines = linesOf(await (await post(gateway, '/api/chat', chat)).text())
+    expect(lines.filter(({error}) => error)).toHaveLength(1)
+    expect(gateway.ended[0]?.outcome).toBe('failed')
+  })
+})
+
+describe('the client', () => {
+  test('that leaves ends the work upstream within 100 ms', async () => {
+    const gateway = await start([{decodeTokensPerS: 20, answerTokens: 1000}])
+    const stop = new AbortController()
+    const reply = await post(gateway, '/api/chat', chat, {signal: stop.signal})
+    await reply.body?.getReader().read()
+    const leftMs = performance.now()
+    stop.abort()
+    await waitFor('the cancel', () => gateway.nodes[0]?.cancelled === 1, {everyMs: 2})
+    expect(performance.now() - leftMs).toBeLessThan(100)
+    expect(gateway.ended.at(-1)?.outcome).toBe('cancelled')
+    expect(gateway.hub.size).toBe(0)
+  })
+
+  test('that reads slowly holds the node back, and gets everything', async () => {
+    const gateway = await start([{answerTokens: 20_000}])
+    const reply = await post(gateway, '/api/chat', chat)
+    const reader = reply.body?.getReader()
+    await reader?.read()
+    let bytes = 0
+    for (let next = await reader?.read(); next && !next.done; next = await reader?.read())
+      bytes += next.value.length
+    expect(bytes).toBeGreaterThan(1_000_000)
+    expect(gateway.ended.at(-1)?.outcome).toBe('ok')
+  })
+
+  test('with too large a body is told so, and its connection closed', async () => {
+    const gateway = await start([{}], {limits: {maxBodyBytes: 1000}})
+    const reply = await post(gateway, '/api/chat', {...chat, filler: 'x'.repeat(2000)})
+    expect(reply.status).toBe(413)
+    expect(reply.headers.get('connection')).toBe('close')
+  })
+
+  test('may send 20 MB', async () => {
+    const gateway = await start([{}])
+    const reply = await post(gateway, '/api/chat', {
+      model: 'tiny',
+      messages: [{role: 'user', content: 'x'.repeat(20_000_000)}],
+      stream: false,
+    })
+    expect(reply.status).toBe(200)
+  })
+
+  test.each([
+    ['', 400],
+    ['{', 400],
+    ['[]', 400],
+    ['{"model":"tiny","MODEL":"other"}', 400],
+    ['{"messages":[]}', 400],
+    ['{"model":"nope","messages":[]}', 404],
+  ])('that sends %j gets %i in JSON', async (body, status) => {
+    const gateway = await start([{}])
+    const reply = await post(gateway, '/api/chat', body)
+    expect(reply.status).toBe(status)
+    expect(await reply.json()).toHaveProperty('error')
+  })
+
+  test('that sends bytes which are no UTF-8 gets an answer, not a crash', async () => {
+    const gateway = await start([{}])
+    const body = Buffer.concat([
+      Buffer.from('{"model":"tiny","prompt":"'),
+      Buffer.from([0xff, 0xfe, 0xc0]),
+      Buffer.from('"}'),
+    ])
+    const reply = await fetch(`${gateway.url}/api/generate`, {method: 'POST', body})
+    expect(reply.status).toBe(200)
+  })
+})
+
+describe('pages in a browser', () => {
+  const from = (gateway: TestGateway, headers: Record<string, string>, method = 'GET') =>
+    new Promise<{status: number | undefined; headers: Record<string, unknown>}>(
+      (resolve, reject) => {
+        const sent = sendHttp(`${gateway.url}/api/tags`, {method, headers}, (reply) => {
+          reply.resume()
+          resolve({status: reply.statusCode, headers: reply.headers})
+        })
+        sent.on('error', reject)
+        sent.end()
+      },
+    )
+
+  test('of elsewhere may not use it, nor may a name that was made to point here', async () => {
+    const gateway = await start([{}], {origins: ['https://chat.example.com']})
+    const of = async (headers: Record<string, string>) => (await from(gateway, headers)).status
+    expect(await of({origin: 'https://evil.example.com'})).toBe(403)
+    expect(await of({origin: 'null'})).toBe(403)
+    expect(await of({host: 'evil.example.com'})).toBe(403)
+    expect(await of({origin: 'http://localhost.evil.com'})).toBe(403)
+    expect(await of({origin: 'http://localhost:3000'})).toBe(200)
+    expect(await of({origin: 'https://chat.example.com'})).toBe(200)
+    expect(await of({host: 'localhost:1'})).toBe(200)
+  })
+
+  test('that are allowed are told so, also before the request', async () => {
+    const gateway = await start([{}])
+    const origin = 'http://127.0.0.1:8080'
+    const {status, headers} = await from(gateway, {origin}, 'OPTIONS')
+    expect(status).toBe(204)
+    expect(headers['access-control-allow-origin']).toBe(origin)
+    expect(headers['access-control-allow-headers']).toContain('Authorization')
+  })
+})
+
+describe('management', () => {
+  test('show asks a node that has the model; delete and copy go to all that have it', async () => {
+    const gateway = await start([{models: ['a', 'b']}, {models: ['a']}, {models: ['c']}])
+    const shown = await post(gateway, '/api/show', {name: 'b'})
+    expect(shown.headers.get('x-ollamax-node')).toBe('n1')
+    expect((await post(gateway, '/api/show', {model: 'zz'})).status).toBe(404)
+    expect((await post(gateway, '/api/copy', {source: 'a', destination: 'd'})).status).toBe(200)
+    const gone = await fetch(`${gateway.url}/api/delete`, {method: 'DELETE', body: '{"name":"a"}'})
+    expect(gone.status).toBe(200)
+    const names = await waitFor('the new lists', async () => {
+      const {models} = (await (await fetch(`${gateway.url}/api/tags`)).json()) as {
+        models: {name: string}[]
+      }
+      const found = models.map(({name}) => name).sort()
+      return !found.includes('a:latest') && found
+    })
+    expect(names).toEqual(['b:latest', 'c:latest', 'd:latest'])
+    for (const node of gateway.nodes.slice(0, 2)) {
+      const tags = (await (await fetch(`${node.url}/api/tags`)).json()) as {
+        models: {name: string}[]
+      }
+      expect(tags.models.map(({name}) => name)).toContain('d:latest')
+    }
+  })
+
+  test('unload goes wherever the model is in memory', async () => {
+    const gateway = await start([{}, {}])
+    for (const node of gateway.nodes)
+      await (
+        await fetch(`${node.url}/api/generate`, {
+          method: 'POST',
+          body: '{"model":"tiny","prompt":"x"}',
+        })
+      ).text()
+    for (const name of ['n1', 'n2']) gateway.fleet.look(name)
+    await waitFor('both readings', () => gateway.fleet.nodes().every(({ps}) => ps.length === 1))
+    const reply = await post(gateway, '/api/generate', {model: 'tiny', keep_alive: 0})
+    expect(await reply.json()).toMatchObject({done_reason: 'unload'})
+    for (const node of gateway.nodes)
+      expect(await (await fetch(`${node.url}/api/ps`)).json()).toEqual({models: []})
+  })
+
+  test("a pull's progress is passed through as it comes", async () => {
+    const gateway = await start([{pullable: ['fresh'], pullMs: 200}])
+    const reply = await post(gateway, '/api/pull', {model: 'fresh'})
+    const lines = linesOf(await reply.text())
+    expect(lines.at(-1)).toEqual({status: 'success'})
+    expect(lines.length).toBeGreaterThan(2)
+  })
+})
+
+describe('on the wire', () => {
+  /** Sends raw bytes and returns all that comes back until the gateway closes. */
+  async function raw(gateway: TestGateway, text: string): Promise<string> {
+    const socket = connect(gateway.port, '127.0.0.1')
+    let got = ''
+    socket.on('data', (chunk) => {
+      got += chunk.toString('latin1')
+    })
+    socket.on('error', () => {})
+    socket.write(text)
+    await new Promise((closed) => socket.once('close', closed))
+    return got
+  }
+
+  test.each([
+    'POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde',
+    'POST /api/chat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost : x\r\n\r\n',
+    'GET / HTTP/9.9\r\n\r\n',
+    '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+  ])('%j is refused and closed', async (text) => {
+    const gateway = await start([{}])
+    expect(await raw(gateway, text)).toMatch(/^HTTP\/1\.1 4\d\d /)
+    expect(gateway.nodes[0]?.requests.some(({path}) => path === '/api/chat')).toBe(false)
+  })
+
+  test('a flood of headers is refused', async () => {
+    const gateway = await start([{}])
+    const many = 'A: b\r\n'.repeat(6000)
+    expect(await raw(gateway, `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n${many}\r\n`)).toMatch(
+      /^HTTP\/1\.1 431 /,
+    )
+  })
+
+  test('a head that never ends is not waited for', async () => {
+    const gateway = await start([{}], {limits: {headersTimeoutMs: 200}})
+    expect(await raw(gateway, 'GET / HTTP/1.1\r\nHost: x\r\n')).toMatch(/^HTTP\/1\.1 408 /)
+  })
+})
+
+describe('shutting down', () => {
+  test('takes nothing new and lets running answers end', async () => {
+    const gateway = await start([{decodeTokensPerS: 40, answerTokens: 20}])
+    const reply = await post(gateway, '/api/chat', chat)
+    const drained = gateway.drain(10_000)
+    await expect(fetch(`${gateway.url}/`)).rejects.toThrow()
+    expect(linesOf(await reply.text()).at(-1)).toMatchObject({done: true})
+    await drained
+  })
+
+  test('at the deadline it breaks off', async () => {
+    const gateway = await start([{decodeTokensPerS: 5, answerTokens: 1000}])
+    const reply = await post(gateway, '/api/chat', chat)
+    const drained = gateway.drain(100)
+    await expect(reply.text()).rejects.toThrow()
+    await drained
+  })
+})
