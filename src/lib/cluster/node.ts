@@ -52,6 +52,15 @@ export interface EmbeddedNode extends NodeCommon {
 /** One machine that can run models, as the cluster file wants it. */
 export type NodeSpec = SshNode | DirectNode | EmbeddedNode
 
+/** A running `ollamax serve` in front of the cluster's nodes. */
+export interface GatewaySpec {
+  /** `http://` or `https://`, without credentials. */
+  readonly url: string
+  readonly key?: SecretRef
+  /** Path of a PEM file with the CA to trust. */
+  readonly ca?: string
+}
+
 /** What commands do when their flags do not say; absent = the command's own default. */
 export interface ClusterDefaults {
   /** Longest wait for one node when all nodes are read. */
@@ -69,4 +78,5 @@ export interface Cluster {
   /** Balancer policy by name; undefined = the default. */
   readonly policy?: string
   readonly defaults?: ClusterDefaults
+  readonly gateway?: GatewaySpec
 }

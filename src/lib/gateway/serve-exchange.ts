@@ -1,5 +1,6 @@
 import type {BalanceRequest} from '../balancer/candidates.ts'
 import type {DispatchRequest, Priority} from '../balancer/dispatch-request.ts'
+import {POLICY_NAMES} from '../balancer/policies.ts'
 import {modelKey} from '../cluster/model-name.ts'
 import {type Facts, readFacts} from './body/facts.ts'
 import {BadBody} from './body/parse.ts'
@@ -219,6 +220,7 @@ function dispatchOf(
   const {facts, admitted, route} = of
   const session = headerOf(request.headers['x-ollamax-session'])
   const only = headerOf(request.headers['x-ollamax-node'])
+  const policy = POLICY_NAMES.find((name) => name === request.headers['x-ollamax-policy'])
   const asked: BalanceRequest = {
     model: facts.model,
     promptTokens: facts.promptTokens,
@@ -237,6 +239,7 @@ function dispatchOf(
     canSetNumCtx: route.dialect === 'ollama',
     ...(session === undefined ? {} : {session}),
     ...(only === undefined ? {} : {only}),
+    ...(policy === undefined ? {} : {policy}),
   }
 }
 

@@ -26,7 +26,7 @@ const PREFERENCES: Readonly<Record<string, keyof Preferences>> = {
   output: 'output',
   theme: 'theme',
 }
-const CLUSTER_KEYS = ['policy', 'defaults', 'nodes']
+const CLUSTER_KEYS = ['policy', 'defaults', 'gateway', 'nodes']
 
 /** Mappings whose keys may hold dots, so the rest of the path is one key. */
 const FREE_KEYS = new Set(['labels', 'env', 'headers'])

@@ -4,13 +4,18 @@ import {takeLease} from '../state/leases.ts'
 import {attempt, type Dispatched, type DispatchTools, leaseDir, type Order} from './ask-node.ts'
 
 /**
- * Lets the best node answer, and the next one as long as nothing was shown and the failure is not the
+ * Lets the cluster's gateway answer, if one runs; else the best node, and the next one as long as nothing was shown and the failure is not the
  * caller's. Throws REQUEST_REFUSED (the caller's mistake), MODEL_NOT_FOUND, NO_CANDIDATE, NODE_UNREACHABLE,
  * INFERENCE_FAILED, or STREAM_CUT when it broke after something was shown.
  */
 export async function dispatch<T>(tools: DispatchTools, order: Order<T>): Promise<Dispatched<T>> {
   const cluster = await tools.cluster()
   const nodes = eligible(cluster, order.node)
+  if (cluster.gateway) {
+    const {dispatchThrough} = await import('./dispatch-through.ts')
+    const through = await dispatchThrough(tools, order, {cluster, gateway: cluster.gateway})
+    if (through) return through
+  }
   const [first, second] = nodes
   if (!first || second) {
     const {dispatchAmong} = await import('./dispatch-among.ts')

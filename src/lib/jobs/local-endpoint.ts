@@ -16,8 +16,11 @@ export function localEndpoint(
   if (node.kind === 'embedded') return embedded(node, tools)
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(node.headers))
-    headers[name] = typeof value === 'string' ? value : secret(value, {node, name}, tools)
-  const ca = node.ca === undefined ? {} : {ca: readFor(node, 'ca', node.ca)}
+    headers[name] =
+      typeof value === 'string'
+        ? value
+        : secret(value, `header ${name} of node ${node.name}`, tools)
+  const ca = node.ca === undefined ? {} : {ca: readFor(`the CA of node ${node.name}`, node.ca)}
   return {kind: 'url', url: node.url, headers, ...ca}
 }
 
@@ -36,28 +39,25 @@ function embedded({name}: EmbeddedNode, {paths}: Pick<Tools, 'paths'>): Endpoint
   })
 }
 
-function secret(
-  ref: SecretRef,
-  {node, name}: {readonly node: DirectNode; readonly name: string},
-  {env}: Pick<Tools, 'env'>,
-): string {
-  if ('file' in ref) return readFor(node, `header ${name}`, ref.file).trim()
+/** `what` names the thing for people. */
+function secret(ref: SecretRef, what: string, {env}: Pick<Tools, 'env'>): string {
+  if ('file' in ref) return readFor(what, ref.file).trim()
   const value = env[ref.env]
   if (value) return value
   throw new OllamaxError(
     'CONFIG_INVALID',
-    `node ${node.name} takes its header ${name} from the environment, and ${ref.env} is not set`,
+    `${what} comes from the environment, and ${ref.env} is not set`,
     {suggestions: [`export ${ref.env}=...`]},
   )
 }
 
-function readFor(node: DirectNode, what: string, path: string): string {
+function readFor(what: string, path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
     throw new OllamaxError(
       'CONFIG_INVALID',
-      `the file for ${what} of node ${node.name} cannot be read: ${messageOf(error)}`,
+      `the file for ${what} cannot be read: ${messageOf(error)}`,
       {cause: error},
     )
   }

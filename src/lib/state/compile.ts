@@ -10,7 +10,7 @@ import {
 } from 'yaml'
 import type {z} from 'zod'
 import {nearest} from '../cluster/nearest.ts'
-import type {Cluster, ClusterDefaults, NodeSpec} from '../cluster/node.ts'
+import type {Cluster, ClusterDefaults, GatewaySpec, NodeSpec} from '../cluster/node.ts'
 import {parseDuration} from '../cluster/size.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {type ClusterFile, clusterSchema, type NodeEntry} from './schema.ts'
@@ -217,7 +217,12 @@ function toCluster(name: string, file: ClusterFile): Cluster {
     nodes: (file.nodes ?? []).map(toNode),
     ...(file.policy === undefined ? {} : {policy: file.policy}),
     ...(Object.keys(defaults).length === 0 ? {} : {defaults}),
+    ...(file.gateway === undefined ? {} : {gateway: toGateway(file.gateway)}),
   }
+}
+
+function toGateway({url, key, ca}: NonNullable<ClusterFile['gateway']>): GatewaySpec {
+  return {url, ...(key === undefined ? {} : {key}), ...(ca === undefined ? {} : {ca})}
 }
 
 const texts = (of: Readonly<Record<string, string | number | boolean>> = {}) =>

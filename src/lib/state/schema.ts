@@ -170,6 +170,14 @@ export const clusterSchema = z.strictObject({
     })
     .optional()
     .describe('what commands do when their flags do not say'),
+  gateway: z
+    .strictObject({
+      url: text(urlProblem).describe('where `ollamax serve` can be reached'),
+      key: secretRef.optional().describe('key for it: `{env: NAME}` or `{file: PATH}`'),
+      ca: z.string().min(1).optional().describe('PEM file with the CA to trust for `url`'),
+    })
+    .optional()
+    .describe('a running gateway of this cluster: prompts go through it, so that it sees them all'),
   nodes: z.array(node).nullish().describe('the machines'),
 })
 
