@@ -72,7 +72,7 @@ export class Attempt implements UpstreamHandler {
 
   /** Something of this attempt has reached the client. */
   get begun(): boolean {
-    return this.#exchange.response.headersSent
+    return this.#exchange.begun
   }
 
   started(control: UpstreamControl): void {
@@ -121,6 +121,7 @@ export class Attempt implements UpstreamHandler {
   #open(): void {
     const {response} = this.#exchange
     this.#exchange.firstByteMs ??= this.#heardMs - this.#exchange.startedMs
+    this.#exchange.begun = true
     if (!response.headersSent) this.#exchange.head(this.#status, this.#headers)
   }
 
@@ -173,6 +174,7 @@ export class Attempt implements UpstreamHandler {
       this.#exchange.firstByteMs ??= this.#firstMs - this.#exchange.startedMs
       this.#exchange.bytesOut += body?.length ?? 0
       const length = body?.length ?? 0
+      this.#exchange.begun = true
       this.#exchange.head(this.#status, [...this.#headers, 'Content-Length', `${length}`])
       response.end(body)
     }

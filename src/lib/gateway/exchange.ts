@@ -1,5 +1,5 @@
 import type {IncomingMessage, ServerResponse} from 'node:http'
-import {type Problem, problemBody} from './dialects/problem.ts'
+import {type Problem, problemBody, problemFrame} from './dialects/problem.ts'
 import {type Dialect, dialectOf, type Route} from './route.ts'
 
 /** How a request ended, for metrics and the access log. */
@@ -30,6 +30,8 @@ export class Exchange {
   bytesIn = 0
   bytesOut = 0
   outcome: ExchangeOutcome | undefined
+  /** Something of a node's answer has reached the client: nobody else can take over unseen. */
+  begun = false
   /** More headers of ours: name, value, name, value... */
   readonly extra: string[] = []
 
@@ -73,6 +75,17 @@ export class Exchange {
     this.response.end(this.request.method === 'HEAD' ? undefined : bytes)
   }
 
+  /**
+   * Tells that it waits, in a stream that a client has asked for it; the head is sent with the first such
+   * line, before any node has said a word.
+   */
+  status(line: string): void {
+    if (!this.open) return
+    if (!this.response.headersSent) this.head(200, ['Content-Type', 'application/x-ndjson'])
+    this.bytesOut += Buffer.byteLength(line)
+    this.response.write(line)
+  }
+
   json(status: number, value: unknown): void {
     this.outcome ??= status < 400 ? 'ok' : 'caller'
     this.reply(status, 'application/json; charset=utf-8', JSON.stringify(value))
@@ -81,6 +94,11 @@ export class Exchange {
   /** Tells an error in the words of the client's dialect. */
   problem(problem: Problem): void {
     this.outcome ??= problem.status === 429 || problem.status >= 500 ? 'refused' : 'caller'
+    if (this.response.headersSent) {
+      // Status lines have been sent, so the error is a line too.
+      if (this.open) this.response.end(problemFrame(this.dialect, '', problem))
+      return
+    }
     const {retryAfterMs} = problem
     const retry =
       retryAfterMs === undefined

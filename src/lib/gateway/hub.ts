@@ -7,6 +7,7 @@ import type {
   Refusal,
 } from '../balancer/dispatch-request.ts'
 import type {Dispatcher} from '../balancer/dispatcher.ts'
+import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
 import {Attempt, type NodeReply} from './attempt.ts'
 import {withNumCtx} from './body/num-ctx.ts'
@@ -24,6 +25,8 @@ export interface Job {
   readonly request: DispatchRequest
   /** The answer comes in pieces. */
   readonly stream: boolean
+  /** The client wants lines that say how long it still has to wait. */
+  readonly tellsQueue: boolean
 }
 
 interface Running extends Job {
@@ -39,6 +42,8 @@ export interface HubOptions {
   /** An inference has ended, in whatever way; called once for each. */
   readonly ended: (exchange: Exchange) => void
 }
+
+const POSITION = 'X-Ollamax-Queue-Position'
 
 /** How often clocks are looked at. */
 const SWEEP_MS = 250
@@ -116,7 +121,11 @@ export class Hub implements DispatchSink {
 
   queued(id: number, place: {readonly position: number; readonly expectedMs: number}): void {
     const job = this.#running.get(id)
-    job?.exchange.extra.push('X-Ollamax-Queue-Position', `${place.position}`)
+    if (!job) return
+    const {exchange} = job
+    if (!exchange.response.headersSent && !exchange.extra.includes(POSITION))
+      exchange.extra.push(POSITION, `${place.position}`)
+    if (job.tellsQueue) exchange.status(queueLine(job, place))
   }
 
   refuse(id: number, why: Refusal): void {
@@ -126,6 +135,10 @@ export class Hub implements DispatchSink {
     if (why.kind === 'failed' && reply) {
       const outcome = why.verdict === 'caller' ? 'caller' : 'failed'
       this.#end(id, outcome)
+      if (exchange.response.headersSent) {
+        exchange.problem({status: reply.status, message: wordsOf(reply.body.toString('utf8'))})
+        return
+      }
       const length = ['Content-Length', `${reply.body.length}`]
       const retry = reply.status === 503 || reply.status === 429 ? ['Retry-After', '1'] : []
       exchange.head(reply.status, [...reply.headers, ...length, ...retry])
@@ -208,6 +221,24 @@ export class Hub implements DispatchSink {
     for (const {attempt} of this.#running.values()) attempt?.check(nowMs, CLIENT_STALL_MS)
     this.#tell((dispatcher, at) => dispatcher.tick(at))
   }
+}
+
+/** A line of the stream that is no piece of the answer: its text is empty, so that every client can read it. */
+function queueLine(
+  {call, request}: Job,
+  {position, expectedMs}: {readonly position: number; readonly expectedMs: number},
+): string {
+  const text = call === 'chat' ? {message: {role: 'assistant', content: ''}} : {response: ''}
+  const line = {
+    model: request.model,
+    created_at: new Date().toISOString(),
+    ...text,
+    done: false,
+    status: 'queued',
+    queue_position: position,
+    expected_ms: Math.round(expectedMs),
+  }
+  return `${JSON.stringify(line)}\n`
 }
 
 /** Wall time that does not jump when the machine's clock is set. */

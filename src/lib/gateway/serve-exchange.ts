@@ -188,6 +188,11 @@ async function infer(
     body,
     headers: forwardedHeaders(request.rawHeaders),
     stream: facts.stream,
+    tellsQueue:
+      facts.stream &&
+      route.dialect === 'ollama' &&
+      route.call !== 'embed' &&
+      headerOf(request.headers['x-ollamax-queue-status']) === 'true',
     request: dispatchOf(exchange, {route, facts, admitted, prefix: floor.hasher.hash(body)}),
   })
 }
