@@ -8,6 +8,7 @@ import {DEFAULT_LIMITS, type GatewayLimits, openGateway} from '../../src/lib/gat
 import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
 import {Hub} from '../../src/lib/gateway/hub.ts'
 import {BlobPlaces} from '../../src/lib/gateway/manage.ts'
+import {twinsOf} from '../../src/lib/gateway/places.ts'
 import type {FakeOptions} from './fake-ollama/options.ts'
 import {type FakeOllama, startFakeOllama} from './fake-ollama.ts'
 
@@ -54,6 +55,7 @@ export async function startGateway(
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
     lost: (node) => fleet.look(node),
+    sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     ended: (exchange) => ended.push(exchange),
   })
   const dispatcher = new Dispatcher({sink: hub, random: Math.random})

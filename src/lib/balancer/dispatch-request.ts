@@ -28,6 +28,8 @@ export interface DispatchRequest extends BalanceRequest {
   readonly blockTokens: number
   /** Only this node, also if it is drained. */
   readonly only?: string
+  /** Only these: they alone have exactly the model that an answer was begun with. */
+  readonly among?: readonly string[]
   /** Instead of the fleet's policy. */
   readonly policy?: PolicyName
   /** True: the door can set num_ctx in what it sends (Ollama's own API), false: it cannot (OpenAI's). */

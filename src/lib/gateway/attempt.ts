@@ -9,6 +9,7 @@ import {statsOf} from './dialects/usage.ts'
 import type {Exchange} from './exchange.ts'
 import {isStream, passedHeaders} from './headers.ts'
 import type {Call} from './route.ts'
+import type {Thread} from './thread.ts'
 
 /** A node's answer that is an error, kept until it is clear that nobody else does better. */
 export interface NodeReply {
@@ -52,6 +53,7 @@ export class Attempt implements UpstreamHandler {
   #heardMs: number
   #blockedMs: number | undefined
   #over = false
+  readonly #thread: Thread | undefined
 
   constructor(
     exchange: Exchange,
@@ -59,7 +61,14 @@ export class Attempt implements UpstreamHandler {
       call,
       patience,
       nowMs,
-    }: {readonly call: Call; readonly patience: Patience; readonly nowMs: number},
+      thread,
+    }: {
+      readonly call: Call
+      readonly patience: Patience
+      readonly nowMs: number
+      /** Kept where another node may take the answer up. */
+      readonly thread?: Thread | undefined
+    },
     hooks: AttemptHooks,
   ) {
     this.#exchange = exchange
@@ -68,6 +77,7 @@ export class Attempt implements UpstreamHandler {
     this.#sentMs = nowMs
     this.#heardMs = nowMs
     this.#hooks = hooks
+    this.#thread = thread
   }
 
   /** Something of this attempt has reached the client. */
@@ -110,12 +120,17 @@ export class Attempt implements UpstreamHandler {
         this.#fail({kind: 'line', words: wordsIn(chunk)}, true)
         return
       }
-      this.#open()
     }
     this.#pieces++
     this.#beforeLast = this.#last
     this.#last = chunk
-    this.#write(chunk)
+    const told = this.#thread?.push(chunk) ?? chunk
+    if (told.length > 0) {
+      this.#open()
+      this.#write(told)
+    }
+    if (marker?.end === 'error' && this.#thread?.continues)
+      this.#fail({kind: 'line', words: wordsIn(chunk)}, true)
   }
 
   #open(): void {
@@ -241,7 +256,7 @@ export class Attempt implements UpstreamHandler {
     const {begun} = this
     this.#finish()
     if (abort) this.#control?.abort()
-    if (begun) this.#breakOff(failure)
+    if (begun && !this.#thread?.continues) this.#breakOff(failure)
     this.#settle({kind: 'failed', failure, begun})
   }
 

@@ -11,6 +11,8 @@ export interface Admitted {
   readonly tenant: string
   readonly weight: number
   readonly priority: Priority
+  /** Answers that break off are taken up by another node. */
+  readonly continues: boolean
   /** Every model may be used: no body needs to be read for the sake of rights. */
   readonly everyModel: boolean
   mayUse(model: string): boolean
@@ -32,6 +34,7 @@ export const openGuard: Guard = (request) => ({
   tenant: '',
   weight: 1,
   priority: 'normal',
+  continues: false,
   everyModel: true,
   mayUse: () => true,
 })

@@ -14,23 +14,30 @@ import {withNumCtx} from './body/num-ctx.ts'
 import type {Exchange, ExchangeOutcome} from './exchange.ts'
 import {problemOf} from './refusal.ts'
 import type {Call} from './route.ts'
+import type {Thread} from './thread.ts'
 
 /** One inference on its way: what was asked, and who is at it. */
 export interface Job {
   readonly exchange: Exchange
   readonly call: Call
-  readonly body: Buffer
+  /** Both change when the answer is taken up by another node. */
+  body: Buffer
+  request: DispatchRequest
   /** As a node may see them. */
   readonly headers: readonly string[]
-  readonly request: DispatchRequest
   /** The answer comes in pieces. */
   readonly stream: boolean
   /** The client wants lines that say how long it still has to wait. */
   readonly tellsQueue: boolean
+  /** Kept where another node may take the answer up when one breaks off. */
+  readonly thread?: Thread | undefined
 }
 
 interface Running extends Job {
   readonly submittedMs: number
+  /** Changes when the answer is taken up by another node. */
+  id: number
+  path: string
   attempt?: Attempt
   reply?: NodeReply
 }
@@ -39,10 +46,14 @@ export interface HubOptions {
   readonly upstreamOf: (node: string) => Upstream | undefined
   /** A node could not be reached: it is worth a look at once. */
   readonly lost: (node: string) => void
+  /** The other nodes that are up and have exactly the model that `node` has under this name. */
+  readonly sameModel: (model: string, node: string) => readonly string[]
   /** An inference has ended, in whatever way; called once for each. */
   readonly ended: (exchange: Exchange) => void
 }
 
+/** More than the attempts of one request: so that the ids of its later legs are nobody else's. */
+const LEGS = 1000
 const POSITION = 'X-Ollamax-Queue-Position'
 
 /** How often clocks are looked at. */
@@ -75,10 +86,11 @@ export class Hub implements DispatchSink {
   }
 
   submit(job: Job): void {
-    const running: Running = {...job, submittedMs: performance.now()}
     const {id} = job.request
+    const path = job.exchange.target
+    const running: Running = {...job, submittedMs: performance.now(), id, path}
     this.#running.set(id, running)
-    job.exchange.response.once('close', () => this.#left(id))
+    job.exchange.response.once('close', () => this.#left(running.id))
     this.#tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
   }
 
@@ -104,7 +116,7 @@ export class Hub implements DispatchSink {
     const patience = job.stream ? to.patience : {...to.patience, firstByteMs: 0}
     const attempt = new Attempt(
       exchange,
-      {call: job.call, patience, nowMs},
+      {call: job.call, patience, nowMs, thread: job.thread},
       {
         began: () => this.#tell((dispatcher, at) => dispatcher.began(id, at)),
         settled: (outcome, reply) => this.#settled(id, attempt, {outcome, reply}),
@@ -113,9 +125,8 @@ export class Hub implements DispatchSink {
     job.attempt = attempt
     const upstream = this.#options.upstreamOf(to.node)
     const body = to.numCtx === undefined ? job.body : withNumCtx(job.body, to.numCtx)
-    const {target, request} = exchange
-    const method = request.method ?? 'POST'
-    if (upstream) upstream.send({method, path: target, headers: job.headers, body}, attempt)
+    const method = exchange.request.method ?? 'POST'
+    if (upstream) upstream.send({method, path: job.path, headers: job.headers, body}, attempt)
     else attempt.fail(new Error(`node ${to.node} is gone`))
   }
 
@@ -180,8 +191,37 @@ export class Hub implements DispatchSink {
       job.exchange.promptTokens = outcome.stats.promptTokens
       job.exchange.answerTokens = outcome.stats.answerTokens
       this.#end(id, 'ok')
-    } else if (outcome.kind === 'failed' && outcome.begun) this.#end(id, 'failed')
+    }
+    const broke = outcome.kind === 'failed' && outcome.begun
+    const takenUp = broke && this.#takeUp(job)
+    if (broke && !takenUp) this.#brokeOff(job, reply)
     this.#tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
+    if (takenUp) this.#tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
+  }
+
+  /** Prepares to let another node go on where this one broke off; false if that cannot be. */
+  #takeUp(job: Running): boolean {
+    const {thread, exchange, request} = job
+    const others = this.#options.sameModel(request.model, exchange.node ?? '')
+    if (!thread?.continues || others.length === 0 || !exchange.open) return false
+    this.#running.delete(job.id)
+    job.id = -job.exchange.id * LEGS - exchange.attempts
+    const {path, body} = thread.next()
+    job.path = path
+    job.body = body
+    job.request = {...request, id: job.id, among: others}
+    delete job.attempt
+    this.#running.set(job.id, job)
+    return true
+  }
+
+  /** The end of an answer that nobody takes up; what the client has to be told was told by the attempt, or is now. */
+  #brokeOff(job: Running, reply: NodeReply | undefined): void {
+    const {exchange, id} = job
+    this.#end(id, 'failed')
+    if (!exchange.open) return
+    const words = reply ? `: ${wordsOf(reply.body.toString('utf8'))}` : ''
+    exchange.problem({status: 502, message: `node ${exchange.node} broke off the answer${words}`})
   }
 
   #left(id: number): void {

@@ -13,6 +13,15 @@ export function holdersOf(nodes: readonly FleetNode[], model: string): FleetNode
   return nodes.filter(({tags}) => tags.some((entry) => isNamed(entry, model)))
 }
 
+/** The other nodes that have exactly the model that one has under this name. */
+export function twinsOf(nodes: readonly FleetNode[], model: string, node: string): FleetNode[] {
+  const of = ({tags}: FleetNode) => tags.find((entry) => isNamed(entry, model))?.digest
+  const origin = nodes.find(({spec}) => spec.name === node)
+  const digest = origin && of(origin)
+  if (typeof digest !== 'string' || digest === '') return []
+  return nodes.filter((other) => other !== origin && canBeAsked(other) && of(other) === digest)
+}
+
 /** The nodes that have a model in memory, under this name or as the same model under another. */
 export function loadedOn(nodes: readonly FleetNode[], model: string): FleetNode[] {
   return nodes.filter(({tags, ps}) => {

@@ -3,7 +3,7 @@ import type {DispatchRequest, Priority} from '../balancer/dispatch-request.ts'
 import {POLICY_NAMES} from '../balancer/policies.ts'
 import {modelKey} from '../cluster/model-name.ts'
 import {type Facts, readFacts} from './body/facts.ts'
-import {BadBody} from './body/parse.ts'
+import {BadBody, parseObject} from './body/parse.ts'
 import {BLOCK_TOKENS, type PrefixHasher} from './body/prefix.ts'
 import {ClientGone, readBody, SlowBody, TooLarge} from './body/read.ts'
 import type {Exchange} from './exchange.ts'
@@ -15,6 +15,7 @@ import {modelsOf, oldestVersion, psOf, tagsOf} from './lists.ts'
 import {type BlobPlaces, blob, type ManageContext, manage, unload} from './manage.ts'
 import {canBeAsked} from './places.ts'
 import type {Page, Route} from './route.ts'
+import {Thread} from './thread.ts'
 
 /** What every request is served with. */
 export interface Floor {
@@ -188,6 +189,7 @@ async function infer(
     body,
     headers: forwardedHeaders(request.rawHeaders),
     stream: facts.stream,
+    thread: threadOf(exchange, {route, facts, admitted, body}),
     tellsQueue:
       facts.stream &&
       route.dialect === 'ollama' &&
@@ -195,6 +197,23 @@ async function infer(
       headerOf(request.headers['x-ollamax-queue-status']) === 'true',
     request: dispatchOf(exchange, {route, facts, admitted, prefix: floor.hasher.hash(body)}),
   })
+}
+
+/** A thread is kept where the client or its key wants it, of streams in Ollama's own API. */
+function threadOf(
+  {request}: Exchange,
+  of: {
+    readonly route: Inference
+    readonly facts: Facts
+    readonly admitted: Admitted
+    readonly body: Buffer
+  },
+): Thread | undefined {
+  const asked = headerOf(request.headers['x-ollamax-continue'])
+  const wanted = asked === undefined ? of.admitted.continues : asked === 'true'
+  if (!wanted || !of.facts.stream || of.route.dialect !== 'ollama' || of.facts.empty)
+    return undefined
+  return Thread.of(of.route.call, parseObject(of.body))
 }
 
 function refusalOf(facts: Facts, admitted: Admitted, {allowCloud}: Floor) {

@@ -9,6 +9,7 @@ import {DEFAULT_LIMITS, type Gateway, openGateway} from '../gateway/gateway.ts'
 import {openGuard} from '../gateway/guard.ts'
 import {Hub} from '../gateway/hub.ts'
 import {BlobPlaces} from '../gateway/manage.ts'
+import {twinsOf} from '../gateway/places.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {Endpoint} from '../ollama/endpoint.ts'
 import {clusterFile} from '../state/load.ts'
@@ -54,6 +55,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
     lost: (node) => fleet.look(node),
+    sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     ended: () => {},
   })
   const dispatcher = new Dispatcher({

@@ -166,8 +166,15 @@ function answerTo(ask: Inference, settings: Settings): Answer {
 function saidBy(ask: Inference, settings: Settings, source: string): string[] {
   if (ask.format === 'json') return tokensOf(JSON.stringify({answer: 'word'}, null, 1))
   if (ask.format) return tokensOf(JSON.stringify(valueFor(ask.format), null, 1))
-  if (settings.answer !== undefined) return tokensOf(settings.answer)
+  if (settings.answer !== undefined) return tokensOf(goneOn(settings.answer, ask.begun))
   return tokensFrom(source, Math.max(settings.answerTokens, 0))
+}
+
+/** What is left of an answer whose beginning stands in the prompt already, as a model goes on with it. */
+function goneOn(answer: string, begun: string): string {
+  for (let length = answer.length; length > 0; length--)
+    if (begun.endsWith(answer.slice(0, length))) return answer.slice(length)
+  return answer
 }
 
 function cutAtStop(tokens: readonly string[], stops: readonly string[]): string[] {

@@ -11,6 +11,8 @@ export interface Inference {
   readonly stream: boolean
   /** Everything that is to be evaluated, as one text; empty = load only. */
   readonly prompt: string
+  /** The answer's beginning, where the last message is the assistant's or a raw prompt is to be gone on with. */
+  readonly begun: string
   readonly keepAliveMs: number
   readonly numCtx: number
   readonly runnerKey: string
@@ -65,6 +67,7 @@ export function inferenceOf(
     model,
     stream: body.stream !== false,
     prompt: promptOf(kind, body),
+    begun: begunOf(kind, body),
     keepAliveMs: keepAliveMs(body.keep_alive) ?? context.settings.keepAliveMs,
     numCtx,
     runnerKey: JSON.stringify([numCtx, runner]),
@@ -200,4 +203,10 @@ export function keepAliveMs(given: unknown): number | undefined {
   for (const [, n, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
     sum += Number(n) * (UNITS[unit ?? 's'] ?? 0)
   return sum
+}
+
+function begunOf(kind: 'generate' | 'chat', body: Body): string {
+  if (kind === 'generate') return body.raw === true ? String(body.prompt ?? '') : ''
+  const last = (body.messages as {role?: unknown; content?: unknown}[] | undefined)?.at(-1)
+  return last?.role === 'assistant' ? String(last.content ?? '') : ''
 }
