@@ -30,10 +30,10 @@ export interface NodeView {
 }
 
 /**
- * `loaded`: in memory. `reload`: in memory, with another context. `cold`: on disk only, as a model that
- * is just being loaded seems to be, too.
+ * `loaded`: in memory. `loading`: a request of ours has made the node load it. `reload`: in memory, with another
+ * context. `cold`: on disk only, as a model seems to be that somebody else has the node load.
  */
-export type Residency = 'loaded' | 'reload' | 'cold'
+export type Residency = 'loaded' | 'loading' | 'reload' | 'cold'
 
 /** A replica that can take the request. */
 export interface Candidate {
@@ -52,12 +52,39 @@ export interface Candidate {
   readonly others: Partial<Rate>
   /** Learned of other models on this node: bytes loaded per ms. */
   readonly loadBytesPerMs: number | undefined
+  /** Time until a slot is free, where each request in flight is known; absent: estimated from their number. */
+  readonly waitMs?: number
+  /** What is left of a load that is under way, or the time until it may begin: one node loads one model at a time. */
+  readonly loadWaitMs?: number
+  /** Cost to others of what this load would push out of the memory. */
+  readonly harmMs?: number
+  /** Tokens of the prompt that it has evaluated before; absent: as the request says. */
+  readonly cachedTokens?: number
+  /** For the policy `weighted`. Default 1. */
+  readonly weight?: number
+  /** For the policy `tiers`: lower first. Default 0. */
+  readonly tier?: number
 }
 
 /** A node that cannot take the request, and why. */
 export interface Excluded {
   readonly node: string
-  readonly reason: 'drained' | 'down' | 'silent' | 'no-model' | 'unable'
+  readonly reason:
+    | 'drained'
+    | 'down'
+    | 'silent'
+    | 'no-model'
+    | 'unable'
+    /** This request was given to it before. */
+    | 'tried'
+    /** It failed of late; it is asked again when the time has come. */
+    | 'broken'
+    /** It could not load the model. */
+    | 'banned'
+    /** It said that it has enough to do. */
+    | 'busy'
+    /** Another node was asked for. */
+    | 'other'
   readonly text: string
 }
 

@@ -32,6 +32,8 @@ export interface DispatchRequest extends BalanceRequest {
   readonly among?: readonly string[]
   /** Instead of the fleet's policy. */
   readonly policy?: PolicyName
+  /** True: the answer's first byte comes with its first token; else it may come with the last. */
+  readonly streams?: boolean
   /** True: the door can set num_ctx in what it sends (Ollama's own API), false: it cannot (OpenAI's). */
   readonly canSetNumCtx: boolean
 }

@@ -15,6 +15,8 @@ export interface Terms {
   readonly networkMs: number
   /** For a failure a short while ago. */
   readonly riskMs: number
+  /** What others lose by a load that pushes their models out of the memory. */
+  readonly harmMs: number
   readonly totalMs: number
   /** Which of them rest on a guess: nothing was measured of this model on this node. */
   readonly guessed: readonly ('load' | 'prompt' | 'answer')[]
@@ -34,37 +36,75 @@ const RISK_HALF_LIFE_MS = 10_000
 
 /** The time after which a candidate is expected to have answered. `nowMs` is wall time. */
 export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: number): Terms {
-  const guessed: Array<'load' | 'prompt' | 'answer'> = []
-  const take = <T>(what: 'load' | 'prompt' | 'answer', measured: T | undefined, guess: T): T => {
-    if (measured === undefined) guessed.push(what)
-    return measured ?? guess
-  }
-  const prior = priorOf(to)
+  const {own, others} = to
+  const prior = needsPrior(to) ? priorOf(to) : undefined
   const tokens = answerTokens(request, to)
-  const loadMs =
-    to.residency === 'loaded'
-      ? 0
-      : take('load', to.own?.loadMs ?? loadByRate(to), to.others.loadMs ?? prior.loadMs)
-  const promptTps = take('prompt', to.own?.promptTps, to.others.promptTps ?? prior.promptTps)
-  const answerTps = take('answer', to.own?.answerTps, to.others.answerTps ?? prior.answerTps)
-  const promptMs = (freshTokens(request, to) / promptTps) * 1000
-  const answerMs = (tokens / answerTps) * 1000
-  // Ollama's default is one request at a time per model; those before ours are taken to be like it.
-  const eachMs = to.own?.serviceMs ?? to.others.serviceMs ?? promptMs + answerMs
-  const waitMs = to.inFlight * eachMs
+  const loadMs = expectedLoad(to, prior)
+  // Where only whole times were told, never counts, a whole time is all that can be expected.
+  const wholeMs =
+    own?.answerTps === undefined && own?.promptTps === undefined ? own?.serviceMs : undefined
+  const promptTps = own?.promptTps ?? others.promptTps ?? prior?.promptTps ?? 1
+  const answerTps = own?.answerTps ?? others.answerTps ?? prior?.answerTps ?? 1
+  const promptMs = wholeMs === undefined ? (freshTokens(request, to) / promptTps) * 1000 : 0
+  const answerMs = wholeMs ?? (tokens / answerTps) * 1000
+  const waitMs = to.waitMs ?? waitByCount(to, promptMs + answerMs)
   const networkMs = to.latencyMs
   const riskMs = riskOf(to, nowMs)
-  const totalMs = waitMs + loadMs + promptMs + answerMs + networkMs + riskMs
-  return {waitMs, loadMs, promptMs, answerMs, networkMs, riskMs, totalMs, guessed}
+  const harmMs = to.harmMs ?? 0
+  const totalMs = waitMs + loadMs + promptMs + answerMs + networkMs + riskMs + harmMs
+  const guessed = guessedOf(to, wholeMs !== undefined)
+  return {waitMs, loadMs, promptMs, answerMs, networkMs, riskMs, harmMs, totalMs, guessed}
+}
+
+function needsPrior({own, others, residency}: Candidate): boolean {
+  return (
+    (own?.promptTps ?? others.promptTps) === undefined ||
+    (own?.answerTps ?? others.answerTps) === undefined ||
+    residency !== 'loaded'
+  )
+}
+
+function expectedLoad(to: Candidate, prior: {readonly loadMs: number} | undefined): number {
+  const waitMs = to.loadWaitMs ?? 0
+  if (to.residency === 'loaded') return 0
+  if (to.residency === 'loading') return waitMs
+  return waitMs + (to.own?.loadMs ?? loadByRate(to) ?? to.others.loadMs ?? prior?.loadMs ?? 0)
+}
+
+/** Ollama's default is one request at a time per model; those before ours are taken to be like it. */
+function waitByCount({inFlight, own, others}: Candidate, likeOursMs: number): number {
+  return inFlight * (own?.serviceMs ?? others.serviceMs ?? likeOursMs)
+}
+
+type Guess = Terms['guessed']
+const GUESSES: readonly Guess[] = [
+  [],
+  ['load'],
+  ['prompt'],
+  ['load', 'prompt'],
+  ['answer'],
+  ['load', 'answer'],
+  ['prompt', 'answer'],
+  ['load', 'prompt', 'answer'],
+]
+
+function guessedOf(to: Candidate, whole: boolean): Guess {
+  const cold = to.residency === 'cold' || to.residency === 'reload'
+  const load = cold && to.own?.loadMs === undefined && to.loadBytesPerMs === undefined
+  const prompt = !whole && to.own?.promptTps === undefined
+  const answer = !whole && to.own?.answerTps === undefined
+  return GUESSES[(load ? 1 : 0) + (prompt ? 2 : 0) + (answer ? 4 : 0)] ?? []
 }
 
 /** Prompt tokens that the node has not evaluated before; a model that was unloaded has forgotten them. */
 function freshTokens({promptTokens, cached}: BalanceRequest, to: Candidate): number {
+  if (to.cachedTokens !== undefined) return Math.max(0, promptTokens - to.cachedTokens)
   if (cached?.node !== to.node || to.residency !== 'loaded') return promptTokens
   return Math.max(0, promptTokens - cached.promptTokens)
 }
 
 function answerTokens(request: BalanceRequest, to: Candidate): number {
+  if (request.needs === 'embedding') return 0
   const usual = to.own?.answerTokens ?? to.others.answerTokens ?? ANSWER_TOKENS
   const most = request.maxAnswerTokens
   return most !== undefined && most > 0 ? Math.min(usual, most) : usual

@@ -36,6 +36,15 @@ export function judge(failure: Failure): Verdict {
   }
 }
 
+/** Ollama's words for a model that it cannot bring into memory; other models on the same node may be well. */
+const LOAD_ERRORS =
+  /requires more system memory|unable to load model|error loading model|failed to load model|out of memory|insufficient memory|cudaMalloc failed|runner process has terminated|timed out waiting for .*(runner|server) to start/i
+
+/** True for a failure to load the model, which concerns this model on this node and does not pass soon. */
+export function isLoadError(failure: Failure): boolean {
+  return (failure.kind === 'reply' || failure.kind === 'line') && LOAD_ERRORS.test(failure.words)
+}
+
 function judgeStatus(status: number, words: string): Verdict {
   if (status === 404) return /model.*not found/s.test(words) ? 'missing' : 'broken'
   if (status === 429 || status === 503) return 'busy'

@@ -1,0 +1,61 @@
+import type {DispatchRequest} from './dispatch-request.ts'
+import type {ModelState} from './model-state.ts'
+import type {Replica} from './replica.ts'
+import type {Failure, Verdict} from './verdict.ts'
+
+/** A failed attempt of a job that may be tried elsewhere. */
+interface Failed {
+  readonly failure: Failure
+  readonly verdict: Verdict
+  readonly node: string
+}
+
+/** The attempt that a job is making: where, since when, and what was expected of it. */
+export interface Attempt {
+  readonly replica: Replica
+  readonly sentMs: number
+  readonly expected: {readonly loadMs: number; readonly promptMs: number; readonly answerMs: number}
+  /** Requests of ours that the replica had then, and this one. */
+  readonly atOnce: number
+  /** True: the model was in memory. */
+  readonly warm: boolean
+  /** Tokens of the prompt that the replica had evaluated before. */
+  readonly cachedTokens: number
+  /** Of the replica's breaker and of the node's. */
+  readonly tickets: {readonly replica: number; readonly node: number}
+  begunMs?: number
+}
+
+/** One request from submission to its end. */
+export class Job {
+  readonly request: DispatchRequest
+  readonly model: ModelState
+  readonly submittedMs: number
+  /** Replicas that it was given to and that failed. */
+  readonly tried: Replica[] = []
+  /** Absent while it waits. */
+  attempt?: Attempt | undefined
+  /** Chosen already, by a policy that does not wait for whoever is free first. */
+  bound?: Replica | undefined
+  failed?: Failed | undefined
+  /** The place in the queue that the door was told last. */
+  position = 0
+
+  constructor(request: DispatchRequest, model: ModelState, submittedMs: number) {
+    this.request = request
+    this.model = model
+    this.submittedMs = submittedMs
+  }
+
+  /** Time that its attempt still needs, as expected. */
+  remainingMs(nowMs: number): number {
+    const {attempt} = this
+    if (!attempt) return 0
+    const {expected, begunMs, sentMs} = attempt
+    const {loadMs, promptMs, answerMs} = expected
+    if (begunMs !== undefined) return this.model.residualMs(answerMs, nowMs - begunMs)
+    const beforeMs = loadMs + promptMs - (nowMs - sentMs)
+    if (beforeMs >= 0) return beforeMs + answerMs
+    return this.model.residualMs(answerMs, -beforeMs)
+  }
+}

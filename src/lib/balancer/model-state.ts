@@ -1,0 +1,111 @@
+import type {AnswerStats} from '../cluster/answer-stats.ts'
+import type {Job} from './job.ts'
+import type {DispatchLimits} from './limits.ts'
+import {FairQueue} from './queue.ts'
+import type {Rate} from './rates.ts'
+import type {Replica} from './replica.ts'
+
+/** Weight of the newest answer in what is known of a model's answers. */
+const NEWEST = 0.05
+/** Answers differ in length about as much as their mean, until they have shown otherwise. */
+const VARIATION = 1
+/** Something that takes this many times longer than usual is no longer taken for usual. */
+const OVERDUE = 3
+/** What counts as use of late: half of it is forgotten in this time. */
+const USE_HALF_LIFE_MS = 120_000
+
+/** One model in the whole fleet: who has it, who waits for it, and what its answers are like. */
+export class ModelState {
+  readonly key: string
+  readonly queue: FairQueue<Job>
+  readonly replicas: Replica[] = []
+  #meanTokens: number | undefined
+  #variance = 0
+  #samples = 0
+  #uses = 0
+  #usedAtMs = 0
+  #others: Partial<Rate> = {}
+  #othersStale = false
+
+  constructor(key: string, limits: DispatchLimits) {
+    this.key = key
+    this.queue = new FairQueue(limits.queueLength)
+  }
+
+  /** What the nodes have shown of it, as a mean: the guess for one that has not shown anything yet. */
+  get others(): Partial<Rate> {
+    if (this.#othersStale) this.#others = this.#meanRate()
+    this.#othersStale = false
+    return this.#others
+  }
+
+  /** Learns from an answer what answers of this model are like. */
+  learn({answerTokens}: AnswerStats): void {
+    this.#othersStale = true
+    if (answerTokens === undefined) return
+    this.#samples++
+    const weight = Math.max(NEWEST, 1 / this.#samples)
+    const off = answerTokens - (this.#meanTokens ?? answerTokens)
+    this.#meanTokens = (this.#meanTokens ?? answerTokens) + weight * off
+    this.#variance = (1 - weight) * (this.#variance + weight * off * off)
+  }
+
+  /** A replica came, went or learned. */
+  changed(): void {
+    this.#othersStale = true
+  }
+
+  /** One request was sent. */
+  used(nowMs: number): void {
+    this.#uses = this.#decayed(nowMs) + 1
+    this.#usedAtMs = nowMs
+  }
+
+  /** Requests per ms of late. */
+  usesPerMs(nowMs: number): number {
+    return (this.#decayed(nowMs) * Math.LN2) / USE_HALF_LIFE_MS
+  }
+
+  /**
+   * What is left of something that takes `usualMs` on average and has taken `elapsedMs`: the difference where all
+   * answers are alike, as much as ever where their lengths are a matter of chance.
+   */
+  residualMs(usualMs: number, elapsedMs: number): number {
+    const chance = Math.min(1, this.#variation())
+    const left = (1 - chance) * Math.max(0, usualMs - elapsedMs) + chance * usualMs
+    // What is far overdue may be stuck: the longer it takes, the longer it will.
+    return Math.max(left, (elapsedMs - OVERDUE * usualMs) / 2, usualMs * 0.02)
+  }
+
+  /** Squared coefficient of variation of the answers' lengths. */
+  #variation(): number {
+    if (this.#samples < 5 || !this.#meanTokens) return VARIATION
+    return this.#variance / this.#meanTokens ** 2
+  }
+
+  #decayed(nowMs: number): number {
+    return this.#uses * 0.5 ** (Math.max(0, nowMs - this.#usedAtMs) / USE_HALF_LIFE_MS)
+  }
+
+  #meanRate(): Partial<Rate> {
+    const sums = {promptTps: 0, answerTps: 0, loadMs: 0, serviceMs: 0}
+    const counts = {promptTps: 0, answerTps: 0, loadMs: 0, serviceMs: 0}
+    for (const {rate} of this.replicas) {
+      for (const field of ['promptTps', 'answerTps', 'loadMs', 'serviceMs'] as const) {
+        const value = rate?.[field]
+        if (value === undefined) continue
+        sums[field] += value
+        counts[field]++
+      }
+    }
+    const mean = (field: keyof typeof sums) =>
+      counts[field] > 0 ? {[field]: sums[field] / counts[field]} : {}
+    return {
+      ...mean('promptTps'),
+      ...mean('answerTps'),
+      ...mean('loadMs'),
+      ...mean('serviceMs'),
+      ...(this.#meanTokens === undefined ? {} : {answerTokens: this.#meanTokens}),
+    }
+  }
+}

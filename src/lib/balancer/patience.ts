@@ -1,0 +1,45 @@
+import type {Patience} from './dispatch-request.ts'
+import type {Terms} from './score.ts'
+
+/** A load reads gigabytes from what may be a slow disk; Ollama itself gives up after five minutes without progress. */
+const LOAD_MS = 900_000
+/** Nobody else can answer: nothing is won by giving up soon. */
+const ALONE_MS = 600_000
+/** A first byte this many times later than expected is taken for a hang. */
+const TIMES = 8
+/** As many times later than the worst that this replica has shown of late. */
+const TIMES_WORST = 3
+const LEAST_MS = 1500
+/** Speeds were guessed, so they say little. */
+const LEAST_GUESSED_MS = 60_000
+const LEAST_GAP_MS = 10_000
+const GAP_TOKENS = 100
+
+/** What bears on how long one may wait for an answer. */
+export interface Expected {
+  readonly terms: Terms
+  /** True: the first byte comes with the first token; false: it may come with the last. */
+  readonly streams: boolean
+  /** Worst first byte of late, as a multiple of what was expected. */
+  readonly worst: number
+  readonly msPerToken: number
+  /** True: the model is in memory as it is wanted. */
+  readonly loaded: boolean
+  /** True: another node could take the request. */
+  readonly others: boolean
+}
+
+/** How long to wait for signs of life. A node that must load first is never cut short. */
+export function patienceFor(expected: Expected): Patience {
+  const {terms, streams, worst, loaded, others} = expected
+  const answerMs = streams ? expected.msPerToken : terms.answerMs
+  const sureMs = terms.waitMs + terms.promptMs + answerMs + terms.networkMs
+  const least = terms.guessed.length > 0 ? LEAST_GUESSED_MS : LEAST_MS
+  const warmMs = Math.max(least, sureMs * Math.max(TIMES, TIMES_WORST * worst))
+  const coldMs = loaded ? 0 : Math.max(LOAD_MS, 10 * terms.loadMs)
+  const aloneMs = others ? 0 : ALONE_MS
+  return {
+    firstByteMs: Math.round(Math.max(warmMs, coldMs, aloneMs)),
+    gapMs: Math.round(Math.max(LEAST_GAP_MS, GAP_TOKENS * expected.msPerToken)),
+  }
+}

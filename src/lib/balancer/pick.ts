@@ -1,0 +1,90 @@
+import type {Job} from './job.ts'
+import {byPolicy, type PolicyName} from './policies.ts'
+import type {Replica} from './replica.ts'
+import {expectedTime} from './score.ts'
+
+/** What is to be done with a job now. */
+export type Pick =
+  | {readonly kind: 'send'; readonly replica: Replica}
+  /** Somebody who is busy will have it done sooner than anybody who is free. */
+  | {readonly kind: 'wait'}
+  /** Nobody may be asked at present. */
+  | {readonly kind: 'none'}
+
+interface Options {
+  readonly nowMs: number
+  readonly random: () => number
+  readonly stickTo: string | undefined
+  /** Where the last request of the same conversation was answered. */
+  readonly session: {readonly replica: Replica; readonly promptTokens: number} | undefined
+}
+
+const WAIT: Pick = {kind: 'wait'}
+const NONE: Pick = {kind: 'none'}
+/** Estimates of free ones as close as this are the same. */
+const ALIKE_FACTOR = 1.05
+const ALIKE_MS = 5
+
+/** Chooses a replica for a job, or to wait. */
+export function choose(job: Job, policy: PolicyName, options: Options): Pick {
+  return policy === 'expected-time' || policy === 'tiers'
+    ? chooseLate(job, policy, options)
+    : chooseEarly(job, policy, options)
+}
+
+function chooseLate(job: Job, policy: PolicyName, {nowMs, session}: Options): Pick {
+  const {replicas} = job.model
+  let any = false
+  let bestMs = Number.POSITIVE_INFINITY
+  let best: Replica | undefined
+  let bestBusyMs = Number.POSITIVE_INFINITY
+  for (const replica of replicas) {
+    if (replica.blocked(job, nowMs) !== undefined) continue
+    any = true
+    replica.consider(job.request, nowMs)
+    if (session?.replica === replica && replica.residency === 'loaded')
+      replica.cachedTokens = Math.max(replica.cachedTokens, session.promptTokens)
+    const {totalMs} = expectedTime(job.request, replica, nowMs)
+    if (!replica.free(nowMs)) bestBusyMs = Math.min(bestBusyMs, totalMs)
+    else if (!best || better(replica, totalMs, best, bestMs, policy)) {
+      best = replica
+      bestMs = totalMs
+    }
+  }
+  if (!any) return NONE
+  if (!best || (policy === 'expected-time' && bestBusyMs < bestMs)) return WAIT
+  return {kind: 'send', replica: best}
+}
+
+function better(a: Replica, aMs: number, b: Replica, bMs: number, policy: PolicyName): boolean {
+  if (policy === 'tiers' && a.tier !== b.tier) return a.tier < b.tier
+  if (aMs > bMs * ALIKE_FACTOR + ALIKE_MS) return false
+  if (bMs > aMs * ALIKE_FACTOR + ALIKE_MS) return true
+  if (a.inFlight !== b.inFlight) return a.inFlight < b.inFlight
+  return a.lastUsedMs < b.lastUsedMs
+}
+
+/** As everybody knows these policies: the node is fixed when the request comes, and it waits for that one. */
+function chooseEarly(job: Job, policy: PolicyName, options: Options): Pick {
+  const {nowMs} = options
+  if (job.bound && job.bound.blocked(job, nowMs) !== undefined) release(job)
+  if (!job.bound) {
+    const candidates = job.model.replicas.filter((one) => one.blocked(job, nowMs) === undefined)
+    for (const one of candidates) one.consider(job.request, nowMs)
+    const replica = byPolicy(job.request, candidates, policy, options)
+    if (!replica) return NONE
+    job.bound = replica
+    replica.boundCount++
+    replica.at.inFlight++
+    replica.at.bound(nowMs)
+  }
+  job.bound.consider(job.request, nowMs)
+  return job.bound.free(nowMs) ? {kind: 'send', replica: job.bound} : WAIT
+}
+
+function release(job: Job): void {
+  if (!job.bound) return
+  job.bound.boundCount--
+  job.bound.at.inFlight--
+  job.bound = undefined
+}
