@@ -7,11 +7,13 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   balancer: ['cluster'],
   ssh: ['cluster'],
   ollama: ['cluster'],
-  state: ['cluster'],
+  auth: ['cluster'],
+  // `auth`: the keys file holds Keys.
+  state: ['cluster', 'auth'],
   engine: ['cluster'],
   provision: ['cluster', 'ssh'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
-  jobs: ['cluster', 'balancer', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
+  jobs: ['cluster', 'balancer', 'auth', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
   tui: ['cluster'],
   cli: ['cluster', 'jobs', 'tui', 'state'],
   // `engine` and `holder`: the commands that their own processes run are doors to them and nothing else.
