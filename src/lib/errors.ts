@@ -26,7 +26,10 @@ export const CATALOGUE = {
     about: 'the answer to a question was no; nothing was changed',
   },
   // wanted state
-  CONFIG_INVALID: {exit: EXIT.usage, about: 'the cluster file cannot be used as it is'},
+  CONFIG_INVALID: {
+    exit: EXIT.usage,
+    about: 'the cluster file, the preferences or the keys cannot be used as they are',
+  },
   CLUSTER_NOT_FOUND: {exit: EXIT.notFound, about: 'no cluster of that name'},
   CLUSTER_EXISTS: {exit: EXIT.conflict, about: 'a cluster of that name is there already'},
   NODE_NOT_FOUND: {exit: EXIT.notFound, about: 'no node of that name in the cluster'},
@@ -34,6 +37,11 @@ export const CATALOGUE = {
   CONFIG_CHANGED: {
     exit: EXIT.conflict,
     about: 'the cluster file was changed by somebody else in the meantime',
+  },
+  KEY_NOT_FOUND: {exit: EXIT.notFound, about: 'no key of that name or id in the cluster'},
+  KEY_EXISTS: {
+    exit: EXIT.conflict,
+    about: 'the cluster has that key, or one of that name, already',
   },
   LOCKED: {exit: EXIT.conflict, about: 'another process holds the lock'},
   STATE_IO: {exit: EXIT.failure, about: 'a file of ours could not be read or written'},

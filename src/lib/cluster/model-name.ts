@@ -12,20 +12,35 @@ const TAG = 'latest'
 const PART = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/
 const HOST_PART = /^[A-Za-z0-9_][A-Za-z0-9_.:-]*$/
 
-/**
- * Splits `[scheme://][host[:port]/][namespace/]model[:tag]`; undefined when Ollama would call the name
- * invalid. Case is kept (compare with `sameModel`).
- */
-export function parseModelName(text: string): ModelName | undefined {
+/** The parts of a name as they are written; undefined where one is left out. */
+export interface SplitName {
+  readonly host: string | undefined
+  readonly namespace: string | undefined
+  readonly model: string
+  readonly tag: string | undefined
+}
+
+/** Splits `[scheme://][host[:port]/][namespace/]model[:tag]`; undefined for too many parts. Checks nothing else. */
+export function splitModelName(text: string): SplitName | undefined {
   const parts = text.replace(/^https?:\/\//, '').split('/')
   if (parts.length > 3) return undefined
   const last = parts.pop() ?? ''
   // Only after the last slash a colon starts the tag: before it, it is a port.
   const colon = last.indexOf(':')
   const model = colon < 0 ? last : last.slice(0, colon)
-  const tag = colon < 0 ? TAG : last.slice(colon + 1)
-  const namespace = parts.pop() ?? NAMESPACE
-  const host = parts.pop() ?? HOST
+  const tag = colon < 0 ? undefined : last.slice(colon + 1)
+  const namespace = parts.pop()
+  return {host: parts.pop(), namespace, model, tag}
+}
+
+/**
+ * Reads a name as `splitModelName` splits it; undefined when Ollama would call it invalid. Case is kept
+ * (compare with `sameModel`).
+ */
+export function parseModelName(text: string): ModelName | undefined {
+  const split = splitModelName(text)
+  if (!split) return undefined
+  const {host = HOST, namespace = NAMESPACE, model, tag = TAG} = split
   const valid =
     PART.test(model) &&
     model.length <= 80 &&

@@ -1,4 +1,5 @@
 import {OllamaxError} from '../errors.ts'
+import {fitsGlob} from './glob.ts'
 import {labelProblem} from './names.ts'
 import {nearest} from './nearest.ts'
 import type {NodeSpec} from './node.ts'
@@ -63,28 +64,6 @@ function nameMatcher(name: string, nodes: readonly NodeSpec[]): (other: string) 
       details: {name, nodes: nodes.map((node) => node.name)},
     })
   return (other) => fitsGlob(name, other)
-}
-
-/**
- * `*` is any text, `?` any one character. By hand and not by a pattern of regular expressions: those
- * take exponential time on a glob of many stars.
- */
-function fitsGlob(glob: string, name: string): boolean {
-  let [g, n, star, retry] = [0, 0, -1, 0]
-  while (n < name.length) {
-    if (glob[g] === '*') {
-      star = g++
-      retry = n
-    } else if (glob[g] === '?' || glob[g] === name[n]) {
-      g++
-      n++
-    } else if (star >= 0) {
-      // The last star takes one character more; an earlier one never needs to.
-      g = star + 1
-      n = ++retry
-    } else return false
-  }
-  return /^\**$/.test(glob.slice(g))
 }
 
 function labelMatcher(text: string): (node: NodeSpec) => boolean {

@@ -1,8 +1,9 @@
-import {readFileSync} from 'node:fs'
+import {existsSync, readFileSync} from 'node:fs'
 import {rename, rm} from 'node:fs/promises'
 import {basename} from 'node:path'
 import {checkClusterName} from '../cluster/names.ts'
 import {OllamaxError} from '../errors.ts'
+import {copyKeys, keysFile, removeKeys} from '../state/keys-file.ts'
 import {
   clusterDirectory,
   clusterFile,
@@ -37,6 +38,8 @@ export async function createCluster(
   const file = clusterFile(tools.paths, name)
   await locked(tools, `creating the cluster ${name}`, async () => {
     refuseExisting(tools, name)
+    // Those of a cluster whose file somebody removed by hand.
+    await removeKeys(tools.paths, name)
     await writeWhole(file, emptyCluster(name))
   })
   if (use) await makeCurrent(tools, name)
@@ -50,7 +53,10 @@ export async function chooseCluster(tools: Door, name: string): Promise<ChangedC
   return {name, file: clusterFile(tools.paths, name), current: tools.clusterName() === name}
 }
 
-/** Gives a cluster another name; if it was the current one, it stays so. CLUSTER_NOT_FOUND, CLUSTER_EXISTS. */
+/**
+ * Gives a cluster another name, its keys with it; if it was the current one, it stays so. CLUSTER_NOT_FOUND,
+ * CLUSTER_EXISTS.
+ */
 export async function renameCluster(
   tools: Door,
   {from, to}: {readonly from: string; readonly to: string},
@@ -60,9 +66,12 @@ export async function renameCluster(
     const names = clusterNames(tools.paths)
     if (!names.includes(from)) throw noCluster(from, names)
     refuseExisting(tools, to)
+    // In this order there is no moment, and no crash, after which a cluster stands without its keys.
+    await copyKeys(tools.paths, {from, to})
     await rename(old, file).catch((error: unknown) => {
       throw cannot('write', file, error)
     })
+    await removeKeys(tools.paths, from)
     forgetCompiled(tools.paths, from)
     if (readPreferences(tools.paths).currentCluster === from) await makeCurrent(tools, to)
   })
@@ -70,8 +79,8 @@ export async function renameCluster(
 }
 
 /**
- * Removes a cluster's file after a question; nothing on its nodes is touched. The current cluster goes
- * only with `yes`. CONFIRM_NEEDED, CLUSTER_NOT_FOUND; INTERRUPTED if the answer is no.
+ * Removes a cluster's file and its keys after a question; nothing on its nodes is touched. The current
+ * cluster goes only with `yes`. CONFIRM_NEEDED, CLUSTER_NOT_FOUND; INTERRUPTED if the answer is no.
  */
 export async function removeCluster(
   tools: Door,
@@ -84,11 +93,17 @@ export async function removeCluster(
     throw new OllamaxError('CONFIRM_NEEDED', `"${name}" is the current cluster`, {
       suggestions: ['choose another one first: ollamax cluster use NAME', 'or pass --yes'],
     })
-  await confirmed(tools, yes, `Remove the cluster "${name}"? Its nodes are left as they are.`)
+  const keys = existsSync(keysFile(tools.paths, name)) ? ' Its keys end with it.' : ''
+  await confirmed(
+    tools,
+    yes,
+    `Remove the cluster "${name}"?${keys} Its nodes are left as they are.`,
+  )
   await locked(tools, `removing the cluster ${name}`, async () => {
     await rm(file).catch((error: unknown) => {
       throw cannot('remove', file, error)
     })
+    await removeKeys(tools.paths, name)
     forgetCompiled(tools.paths, name)
     if (readPreferences(tools.paths).currentCluster === name) await makeCurrent(tools, undefined)
   })
@@ -98,6 +113,7 @@ export async function removeCluster(
 /**
  * Takes over a cluster file (`-`: from stdin) once it is valid. The name is that of the file unless one
  * is given. A cluster of that name is replaced only with `yes` or a confirmed question: CLUSTER_EXISTS.
+ * One that is replaced keeps its keys; a new one has none.
  */
 export async function importCluster(
   tools: Door,
@@ -121,6 +137,7 @@ export async function importCluster(
   }
   await locked(tools, `importing the cluster ${name}`, async () => {
     if (!replace) refuseExisting(tools, name, 'replace it: pass --yes')
+    if (!exists()) await removeKeys(tools.paths, name)
     await writeWhole(file, text)
   })
   return {name, file, current: tools.clusterName() === name, nodes: cluster.nodes.length}

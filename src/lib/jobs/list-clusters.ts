@@ -1,5 +1,6 @@
 import {existsSync} from 'node:fs'
 import {OllamaxError} from '../errors.ts'
+import {keysFile} from '../state/keys-file.ts'
 import {clusterFile, clusterNames, DEFAULT_CLUSTER, loadCluster} from '../state/load.ts'
 import {preferencesFile} from '../state/preferences.ts'
 import {writeWhole} from '../state/write-file.ts'
@@ -54,6 +55,8 @@ function fileOf(tools: Pick<Tools, 'paths'>, name: string): string {
 /** Where our files lie; none of them need exist yet. */
 export interface ConfigPaths {
   readonly cluster: string
+  /** Who may use the cluster's gateway. */
+  readonly keys: string
   readonly preferences: string
   readonly config: string
   readonly data: string
@@ -64,7 +67,8 @@ export interface ConfigPaths {
 export function listPaths(tools: Pick<Tools, 'paths' | 'clusterName'>): ConfigPaths {
   const {config, data, cache, run} = tools.paths
   const preferences = preferencesFile(tools.paths)
-  return {cluster: clusterPath(tools), preferences, config, data, cache, run}
+  const keys = keysFile(tools.paths, tools.clusterName())
+  return {cluster: clusterPath(tools), keys, preferences, config, data, cache, run}
 }
 
 /** Where the file of the chosen cluster lies. */
