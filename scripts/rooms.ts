@@ -9,6 +9,9 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ollama: ['cluster'],
   state: ['cluster'],
   engine: ['cluster'],
+  metrics: ['cluster'],
+  log: ['cluster'],
+  trace: ['cluster'],
   provision: ['cluster', 'ssh'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
   jobs: ['cluster', 'balancer', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
@@ -36,6 +39,8 @@ export const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'cli-table3': ['cli'],
   '@oclif/core': ['cli', 'commands'],
   'node-llama-cpp': ['engine'],
+  'prom-client': ['metrics'],
+  pino: ['log'],
 }
 
 /** Where a room lies. */
