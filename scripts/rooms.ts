@@ -11,6 +11,9 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // `auth`: the keys file holds Keys.
   state: ['cluster', 'auth'],
   engine: ['cluster'],
+  metrics: ['cluster'],
+  log: ['cluster'],
+  trace: ['cluster'],
   provision: ['cluster', 'ssh'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
   jobs: ['cluster', 'balancer', 'auth', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
@@ -40,6 +43,8 @@ export const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'cli-table3': ['cli'],
   '@oclif/core': ['cli', 'commands'],
   'node-llama-cpp': ['engine'],
+  'prom-client': ['metrics'],
+  pino: ['log'],
 }
 
 /** Where a room lies. */
