@@ -53,13 +53,14 @@ const progress = (text) => process.stderr.write(`${text}\n`)
 
 needTools(['go', 'taskset', ...peers])
 const dir = mkdtempSync(join(tmpdir(), 'bench-gateway-'))
-const processes = new Processes()
+const processes = new Processes(dir)
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, () => {
     void finish().then(() => process.exit(1))
   })
 
 try {
+  await pin([process.pid], loadCore)
   const programs = await buildPrograms(dir)
   const nodes = await startNodes(processes, programs.node, loadCore, flags['node-ports'])
   const targets = await startTargets(nodes)

@@ -1,5 +1,5 @@
 // `ollamax serve` as it is measured: one process, everything on, a cluster of direct nodes.
-import {mkdirSync, openSync, writeFileSync} from 'node:fs'
+import {mkdirSync, writeFileSync} from 'node:fs'
 import {dirname, join, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {freePort, untilServing} from './machine.js'
@@ -22,7 +22,6 @@ export async function startGateway(processes, {home, cluster, entries, core, env
     {
       name: 'ollamax serve',
       env: {...env, OLLAMAX_HOME: home, NO_COLOR: '1'},
-      stdout: openSync(join(home, `${cluster}.log`), 'w'), // its access log costs what it costs
     },
   )
   await untilServing(one, `${url}/readyz`)

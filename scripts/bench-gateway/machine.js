@@ -1,7 +1,15 @@
 // What the bench needs of the machine: tools, free ports, processes on a core of their own.
 import {execFile, spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {accessSync, constants, readdirSync, readFileSync, readlinkSync} from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+} from 'node:fs'
 import {createServer} from 'node:net'
 import {delimiter, dirname, join} from 'node:path'
 import {createInterface} from 'node:readline'
@@ -57,32 +65,39 @@ export async function freePort() {
   return port
 }
 
-/**
- * The processes that this run has started. Each is confined to a core, and close() ends them all, the last first.
- */
+/** The processes that this run has started. Each is confined to a core, and close() ends them all, the last first. */
 export class Processes {
   #all = []
+  #dir
 
-  /** Starts argv on the core; the end of what it writes to stderr is kept for when it ends too early. */
-  start(core, argv, {name = argv[0], env = process.env, stdin = 'ignore', stdout = 'ignore'} = {}) {
+  /** What they write goes to files in dir. */
+  constructor(dir) {
+    this.#dir = dir
+  }
+
+  start(core, argv, {name = argv[0], env = process.env, stdin = 'ignore', stdout = 'log'} = {}) {
+    const file = join(this.#dir, `${this.#all.length + 1}.log`)
+    const log = openSync(file, 'w')
     const child = spawn('taskset', ['-c', String(core), ...argv], {
       env: {...env, PATH: `${env.PATH}${delimiter}/usr/sbin`},
-      stdio: [stdin, stdout, 'pipe'],
+      stdio: [stdin, stdout === 'log' ? log : stdout, log],
     })
-    const one = {child, said: '', name}
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      one.said = (one.said + text).slice(-4000)
-    })
-    child.once('error', (error) => {
-      one.said += String(error)
-    })
+    closeSync(log)
+    child.once('error', () => {}) // no pid then; whoever waits for it to serve finds it ended
+    const one = {
+      child,
+      name,
+      ended: () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null,
+      said: () => readFileSync(file, 'utf8').slice(-4000).trimEnd(),
+    }
     this.#all.push(one)
     return one
   }
 
   async close() {
-    for (const {child} of this.#all.reverse()) {
-      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) continue
+    for (const one of this.#all.reverse()) {
+      if (one.ended()) continue
+      const {child} = one
       const ended = once(child, 'exit')
       child.kill('SIGTERM')
       if ((await Promise.race([ended, sleep(5000, 'late', {ref: false})])) === 'late')
@@ -108,7 +123,7 @@ export async function startNodes(processes, program, core, ports = '') {
   })
   const lines = createInterface(one.child.stdout)
   const first = await Promise.race([once(lines, 'line'), once(one.child, 'exit')])
-  if (one.child.exitCode !== null) throw new Error(`the nodes did not start: ${one.said}`)
+  if (one.ended()) throw new Error(`the nodes did not start: ${one.said()}`)
   return {...JSON.parse(first[0]), pid: one.child.pid}
 }
 
@@ -117,10 +132,10 @@ export async function untilServing(one, url, key) {
   const deadline = Date.now() + 15_000
   const headers = key ? {authorization: `Bearer ${key}`} : {}
   for (;;) {
-    const ended = one && (one.child.exitCode !== null || one.child.signalCode !== null)
+    const ended = one?.ended()
     if (ended || Date.now() > deadline)
       throw new Error(
-        `${one?.name ?? 'the target'} ${ended ? 'ended' : 'did not answer'}: ${url}\n${one?.said.trimEnd() ?? ''}`,
+        `${one?.name ?? 'the target'} ${ended ? 'ended' : 'did not answer'}: ${url}\n${one?.said() ?? ''}`,
       )
     const signal = AbortSignal.timeout(2000)
     const answer = await fetch(url, {headers, signal}).catch(() => undefined)
