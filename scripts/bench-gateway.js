@@ -1,0 +1,166 @@
+// Measures `ollamax serve` beside nginx and HAProxy, all in front of the same stand-in nodes: docs/benchmarks.md.
+//   npm run bench:gateway -- [--only small32,lat1] [--rounds 5] [--json]
+//   npm run bench:gateway -- --node-ports 21501,21502,21503 --target NAME=URL [--key NAME=KEY]
+import {mkdtempSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {parseArgs} from 'node:util'
+import {directNodes, startGateway} from './bench-gateway/gateway.js'
+import {
+  buildPrograms,
+  listenersOf,
+  needTools,
+  Processes,
+  pin,
+  startNodes,
+  untilServing,
+} from './bench-gateway/machine.js'
+import {at, judge, middle, runOnce, show} from './bench-gateway/measure.js'
+import {startPeer} from './bench-gateway/peers.js'
+import {works} from './bench-gateway/works.js'
+
+const gatewayCore = 0
+const loadCore = 1
+
+const {values: flags} = parseArgs({
+  options: {
+    only: {type: 'string', default: Object.keys(works).join(',')},
+    rounds: {type: 'string', default: '5'},
+    target: {type: 'string', multiple: true, default: []},
+    key: {type: 'string', multiple: true, default: []},
+    'node-ports': {type: 'string', default: ''},
+    direct: {type: 'boolean', default: false},
+    json: {type: 'boolean', default: false},
+  },
+})
+const chosen = flags.only.split(',')
+for (const name of chosen)
+  if (!works[name])
+    throw new Error(`--only: no work ${name}; there are ${Object.keys(works).join(', ')}`)
+const rounds = Number(flags.rounds)
+if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a number from 1')
+const pair = (text) => {
+  const i = text.indexOf('=')
+  if (i < 1) throw new Error(`${text} is not NAME=VALUE`)
+  return [text.slice(0, i), text.slice(i + 1)]
+}
+const given = flags.target.map(pair)
+const keys = Object.fromEntries(flags.key.map(pair))
+const ours = given[0]?.[0] ?? 'ollamax'
+const peers = [...new Set(chosen.flatMap((name) => works[name].peers))]
+const progress = (text) => process.stderr.write(`${text}\n`)
+
+needTools(['go', 'taskset', ...peers])
+const dir = mkdtempSync(join(tmpdir(), 'bench-gateway-'))
+const processes = new Processes(dir)
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => {
+    void finish().then(() => process.exit(1))
+  })
+
+try {
+  await pin([process.pid], loadCore)
+  const programs = await buildPrograms(dir)
+  const nodes = await startNodes(processes, programs.node, loadCore, flags['node-ports'])
+  const targets = await startTargets(nodes)
+  const report = []
+  for (const name of chosen) {
+    const results = await measure(name, targets, programs.load, nodes.control)
+    report.push({name, about: works[name].about, results, goals: judge(works[name], results, ours)})
+    if (!flags.json) printWork(report.at(-1))
+  }
+  if (flags.json) console.log(JSON.stringify(report.map(plain), undefined, 2))
+  else printGoals(report)
+} finally {
+  await finish()
+}
+
+async function finish() {
+  await processes.close()
+  rmSync(dir, {recursive: true, force: true})
+}
+
+/** All gateways, running and pinned: a map from name to {name, urls, key, pids}. */
+async function startTargets(nodes) {
+  const targets = new Map()
+  const add = (name, urls, pids) =>
+    targets.set(name, {name, urls, pids, ...(keys[name] ? {key: keys[name]} : {})})
+  for (const [name, url] of given) {
+    await untilServing(undefined, `${url}/api/version`, keys[name])
+    const pids = listenersOf(Number(new URL(url).port))
+    await pin(pids, gatewayCore)
+    add(name, [url], pids)
+  }
+  if (given.length === 0) {
+    const home = join(dir, 'home')
+    const gateway = await startGateway(processes, {
+      home,
+      cluster: 'bench',
+      entries: directNodes(nodes.nodes),
+      core: gatewayCore,
+    })
+    add(ours, [gateway.url], [gateway.pid])
+  }
+  for (const name of peers) {
+    const peer = await startPeer(processes, name, nodes.nodes, dir, gatewayCore)
+    add(name, [peer.url], [peer.pid])
+  }
+  if (flags.direct) add('direct', nodes.nodes, [])
+  return targets
+}
+
+/** Every round drives each target once; no target always follows the same other one. */
+async function measure(name, targets, program, control) {
+  const work = works[name]
+  const able = [...targets.values()].filter(
+    (target) => !peers.includes(target.name) || work.peers.includes(target.name),
+  )
+  const results = new Map(able.map((target) => [target.name, []]))
+  for (let round = 0; round < Math.min(rounds, work.rounds ?? rounds); round++)
+    for (let i = 0; i < able.length; i++) {
+      const target = able[(i + round) % able.length]
+      const result = await runOnce(program, loadCore, work, target, control)
+      results.get(target.name).push(result)
+      const figures = work.show.map((path) => `${path} ${show(at(result, path))}`)
+      progress(`${name} ${round + 1} ${target.name.padEnd(9)} ${figures.join('  ')}`)
+      await sleep(200)
+    }
+  return results
+}
+
+function printWork({name, about, results}) {
+  console.log(`\n${name}: ${about}`)
+  for (const [target, runs] of results) {
+    const figures = works[name].show.map((path) => `${path} ${show(middle(runs, path))}`)
+    console.log(`  ${target.padEnd(10)} ${figures.join('  ')}`)
+    const errors = Object.entries(allErrors(runs))
+    if (errors.length > 0)
+      console.log(`  ${''.padEnd(10)} ${errors.map(([why, n]) => `${n} x ${why}`).join(', ')}`)
+    const others = middle(runs, 'othersCores')
+    if (others > 0.15)
+      console.log(`  ${''.padEnd(10)} noisy: other processes used ${show(others)} cores meanwhile`)
+  }
+}
+
+function printGoals(report) {
+  console.log(
+    `\n${'work'.padEnd(12)} ${`goal for ${ours}`.padEnd(42)} ${'measured'.padStart(9)}  reached`,
+  )
+  for (const {name, goals} of report)
+    for (const {goal, measured, reached} of goals)
+      console.log(
+        `${name.padEnd(12)} ${goal.padEnd(42)} ${show(measured).padStart(9)}  ${reached === undefined ? 'unknown' : reached ? 'yes' : 'NO'}`,
+      )
+}
+
+function allErrors(runs) {
+  const all = {}
+  for (const {errors} of runs)
+    for (const [why, n] of Object.entries(errors)) all[why] = (all[why] ?? 0) + n
+  return all
+}
+
+function plain({name, about, results, goals}) {
+  return {work: name, about, goals, runs: Object.fromEntries(results)}
+}

@@ -1,0 +1,3 @@
+module benchgateway
+
+go 1.19
