@@ -1,6 +1,7 @@
 import {readFileSync} from 'node:fs'
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../lib/cli/base-command.ts'
+import {colorsOn, paint} from '../lib/cli/paint.ts'
 import {parseDuration} from '../lib/cluster/size.ts'
 import {messageOf, OllamaxError} from '../lib/errors.ts'
 
@@ -47,6 +48,11 @@ export default class Serve extends BaseCommand {
       summary: 'web page elsewhere that may use it, like https://chat.example.com',
       helpValue: 'ORIGIN',
     }),
+    'log-level': Flags.option({
+      options: ['debug', 'info', 'warn', 'error'] as const,
+      default: 'info',
+      summary: 'least important lines of the log, which goes to stderr; requests are at info',
+    })(),
     'drain-timeout': Flags.string({
       summary: 'for running requests to end at shutdown',
       default: '30s',
@@ -60,6 +66,14 @@ export default class Serve extends BaseCommand {
     const {serve} = await import('../lib/server/serve.ts')
     const cert = flags['tls-cert']
     const key = flags['tls-key']
+    const {makeLog} = await import('../lib/log/make-log.ts')
+    const {stderr} = process
+    const colored = colorsOn(stderr, process.env)
+    const log = makeLog({
+      stream: stderr,
+      level: flags['log-level'],
+      ...(stderr.isTTY ? {pretty: (tone, text) => paint(tone, text, colored)} : {}),
+    })
     let url = ''
     await serve(this.tools({...flags, reuse: false}), {
       listen: parseListen(flags.listen),
@@ -69,12 +83,13 @@ export default class Serve extends BaseCommand {
       openToNetwork: flags['open-to-network'],
       drainMs: parseDuration(flags['drain-timeout']),
       signal: this.signal,
-      log: {info: (text) => this.note(text), warn: (text) => this.note(`warning: ${text}`)},
+      log,
+      version: this.config.version,
       listening: (where) => {
         url = where
-        this.note(`listening on ${where}`)
       },
     })
+    await log.close()
     return {url}
   }
 }

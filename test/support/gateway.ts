@@ -56,6 +56,7 @@ export async function startGateway(
     upstreamOf: (node) => fleet.upstream(node),
     lost: (node) => fleet.look(node),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
+    failed: () => {},
     ended: (exchange) => ended.push(exchange),
   })
   const dispatcher = new Dispatcher({sink: hub, random: Math.random})
@@ -66,7 +67,7 @@ export async function startGateway(
       url: node.kind === 'direct' ? node.url : '',
       headers: {},
     }),
-    onReading: (reading) => hub.tell((one, nowMs) => one.observe(reading, nowMs)),
+    onReading: (reading) => hub.observe(reading),
   })
   const specs = nodes.map(({url}, at) => specOf(`n${at + 1}`, url))
   fleet.setNodes(specs)

@@ -114,9 +114,10 @@ export class Replica implements Candidate {
   /** Why it cannot take the request now; undefined: it can. */
   blocked(job: Job, nowMs: number): Excluded['reason'] | undefined {
     const {at} = this
-    const {only, needs} = job.request
+    const {only, among, needs} = job.request
     if (only !== undefined ? only !== this.node : at.spec.drained)
       return only === undefined ? 'drained' : 'other'
+    if (among && !among.includes(this.node)) return 'other'
     if (!at.reading) return 'silent'
     if (at.down || at.gone) return 'down'
     if (this.#missingMs !== undefined) return 'no-model'

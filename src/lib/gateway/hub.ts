@@ -7,10 +7,12 @@ import type {
   Refusal,
 } from '../balancer/dispatch-request.ts'
 import type {Dispatcher} from '../balancer/dispatcher.ts'
+import type {Reading} from '../cluster/reading.ts'
 import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
 import {Attempt, type NodeReply} from './attempt.ts'
 import {withNumCtx} from './body/num-ctx.ts'
+import {steadyMs} from './clock.ts'
 import type {Exchange, ExchangeOutcome} from './exchange.ts'
 import {problemOf} from './refusal.ts'
 import type {Call} from './route.ts'
@@ -25,8 +27,6 @@ export interface Job {
   request: DispatchRequest
   /** As a node may see them. */
   readonly headers: readonly string[]
-  /** The answer comes in pieces. */
-  readonly stream: boolean
   /** The client wants lines that say how long it still has to wait. */
   readonly tellsQueue: boolean
   /** Kept where another node may take the answer up when one breaks off. */
@@ -48,6 +48,8 @@ export interface HubOptions {
   readonly lost: (node: string) => void
   /** The other nodes that are up and have exactly the model that `node` has under this name. */
   readonly sameModel: (model: string, node: string) => readonly string[]
+  /** A node has failed an attempt; `kind` as in Failure. */
+  readonly failed: (node: string, kind: string) => void
   /** An inference has ended, in whatever way; called once for each. */
   readonly ended: (exchange: Exchange) => void
 }
@@ -113,10 +115,9 @@ export class Hub implements DispatchSink {
     exchange.reason = to.decision.reason
     if (!job.attempt) exchange.queueMs = nowMs - job.submittedMs
     if (to.numCtx !== undefined) exchange.extra.push('X-Ollamax-Num-Ctx', `${to.numCtx}`)
-    const patience = job.stream ? to.patience : {...to.patience, firstByteMs: 0}
     const attempt = new Attempt(
       exchange,
-      {call: job.call, patience, nowMs, thread: job.thread},
+      {call: job.call, patience: to.patience, nowMs, thread: job.thread},
       {
         began: () => this.#tell((dispatcher, at) => dispatcher.began(id, at)),
         settled: (outcome, reply) => this.#settled(id, attempt, {outcome, reply}),
@@ -144,30 +145,35 @@ export class Hub implements DispatchSink {
     if (!job) return
     const {exchange, reply} = job
     if (why.kind === 'failed' && reply) {
-      const outcome = why.verdict === 'caller' ? 'caller' : 'failed'
-      this.#end(id, outcome)
-      if (exchange.response.headersSent) {
-        exchange.problem({status: reply.status, message: wordsOf(reply.body.toString('utf8'))})
-        return
-      }
-      const length = ['Content-Length', `${reply.body.length}`]
-      const retry = reply.status === 503 || reply.status === 429 ? ['Retry-After', '1'] : []
-      exchange.head(reply.status, [...reply.headers, ...length, ...retry])
-      exchange.response.end(reply.body)
+      this.#answerWith(exchange, reply)
+      this.#end(id, why.verdict === 'caller' ? 'caller' : 'failed')
       return
     }
-    this.#end(id, why.kind === 'failed' ? 'failed' : why.kind === 'missing' ? 'caller' : 'refused')
     exchange.problem(problemOf(why, {model: job.request.model, call: job.call}))
+    this.#end(id, why.kind === 'failed' ? 'failed' : why.kind === 'missing' ? 'caller' : 'refused')
   }
 
-  /** Looks at what the dispatcher knows; it must not be changed. */
-  get dispatcher(): Dispatcher | undefined {
-    return this.#dispatcher
+  /** The last word was a node's own error: it is passed on as it is. */
+  #answerWith(exchange: Exchange, reply: NodeReply): void {
+    if (exchange.response.headersSent) {
+      exchange.problem({status: reply.status, message: wordsOf(reply.body.toString('utf8'))})
+      return
+    }
+    const length = ['Content-Length', `${reply.body.length}`]
+    const retry = reply.status === 503 || reply.status === 429 ? ['Retry-After', '1'] : []
+    exchange.head(reply.status, [...reply.headers, ...length, ...retry])
+    exchange.bytesOut += reply.body.length
+    exchange.response.end(reply.body)
   }
 
   /** An event of the world that the dispatcher is to know. */
   tell(event: (dispatcher: Dispatcher, nowMs: number) => void): void {
     this.#tell(event)
+  }
+
+  /** A node was read. Its time becomes one of the clock that all times here are of. */
+  observe(reading: Reading): void {
+    this.#tell((dispatcher, nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs))
   }
 
   /** Breaks off what still runs. */
@@ -185,8 +191,11 @@ export class Hub implements DispatchSink {
     if (job?.attempt !== attempt) return
     if (reply) job.reply = reply
     else delete job.reply
-    if (outcome.kind === 'failed' && outcome.failure.kind === 'unreachable' && job.exchange.node)
-      this.#options.lost(job.exchange.node)
+    const {node} = job.exchange
+    if (outcome.kind === 'failed' && node !== undefined) {
+      this.#options.failed(node, outcome.failure.kind)
+      if (outcome.failure.kind === 'unreachable') this.#options.lost(node)
+    }
     if (outcome.kind === 'ok') {
       job.exchange.promptTokens = outcome.stats.promptTokens
       job.exchange.answerTokens = outcome.stats.answerTokens
@@ -218,10 +227,10 @@ export class Hub implements DispatchSink {
   /** The end of an answer that nobody takes up; what the client has to be told was told by the attempt, or is now. */
   #brokeOff(job: Running, reply: NodeReply | undefined): void {
     const {exchange, id} = job
-    this.#end(id, 'failed')
-    if (!exchange.open) return
     const words = reply ? `: ${wordsOf(reply.body.toString('utf8'))}` : ''
-    exchange.problem({status: 502, message: `node ${exchange.node} broke off the answer${words}`})
+    const message = `node ${exchange.node} broke off the answer${words}`
+    if (exchange.open) exchange.problem({status: 502, message})
+    this.#end(id, 'failed')
   }
 
   #left(id: number): void {
@@ -250,7 +259,7 @@ export class Hub implements DispatchSink {
     }
     this.#inside = true
     try {
-      event(dispatcher, wallMs())
+      event(dispatcher, steadyMs())
     } finally {
       this.#inside = false
     }
@@ -280,6 +289,3 @@ function queueLine(
   }
   return `${JSON.stringify(line)}\n`
 }
-
-/** Wall time that does not jump when the machine's clock is set. */
-const wallMs = () => performance.timeOrigin + performance.now()

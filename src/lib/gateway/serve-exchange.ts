@@ -188,7 +188,6 @@ async function infer(
     call: route.call,
     body,
     headers: forwardedHeaders(request.rawHeaders),
-    stream: facts.stream,
     thread: threadOf(exchange, {route, facts, admitted, body}),
     tellsQueue:
       facts.stream &&
@@ -260,6 +259,7 @@ function dispatchOf(
     priority: priorityOf(headerOf(request.headers['x-ollamax-priority']), admitted.priority),
     prefix: of.prefix,
     blockTokens: BLOCK_TOKENS,
+    streams: facts.stream,
     canSetNumCtx: route.dialect === 'ollama',
     ...(session === undefined ? {} : {session}),
     ...(only === undefined ? {} : {only}),

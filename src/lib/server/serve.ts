@@ -1,20 +1,23 @@
 import {hostname} from 'node:os'
-import {Dispatcher} from '../balancer/dispatcher.ts'
-import {policyNamed} from '../balancer/policies.ts'
-import type {Cluster, NodeSpec} from '../cluster/node.ts'
+import {Keyring} from '../auth/keyring.ts'
+import {RateLimiter} from '../auth/rate-limit.ts'
+import type {Cluster} from '../cluster/node.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {PrefixHasher} from '../gateway/body/prefix.ts'
-import {Fleet} from '../gateway/fleet.ts'
+import {steadyMs} from '../gateway/clock.ts'
+import type {Exchange} from '../gateway/exchange.ts'
 import {DEFAULT_LIMITS, type Gateway, openGateway} from '../gateway/gateway.ts'
-import {openGuard} from '../gateway/guard.ts'
-import {Hub} from '../gateway/hub.ts'
 import {BlobPlaces} from '../gateway/manage.ts'
-import {twinsOf} from '../gateway/places.ts'
 import type {Tools} from '../jobs/tools.ts'
-import type {Endpoint} from '../ollama/endpoint.ts'
+import type {Log} from '../log/make-log.ts'
+import {makeMetrics} from '../metrics/metrics.ts'
+import {keysFile, loadKeys} from '../state/keys-file.ts'
 import {clusterFile} from '../state/load.ts'
-import {balancedNode} from './balanced-node.ts'
+import {keyGuard} from './key-guard.ts'
 import {isLoopback, type ListenAddress} from './listen-address.ts'
+import {recordOf} from './record.ts'
+import {sampleOf} from './sample.ts'
+import {startFleet} from './start-fleet.ts'
 import {watchFiles} from './watch-file.ts'
 
 export interface ServeOptions {
@@ -28,71 +31,70 @@ export interface ServeOptions {
   /** For running requests once the signal has come. */
   readonly drainMs: number
   readonly signal: AbortSignal
-  readonly log: ServeLog
+  readonly log: Log
+  readonly version: string
   /** The address it listens on, once it does. */
   readonly listening: (url: string) => void
-}
-
-/** Where the running server reports to. */
-export interface ServeLog {
-  info(text: string): void
-  warn(text: string): void
 }
 
 export type ServeTools = Pick<Tools, 'cluster' | 'clusterName' | 'endpoint' | 'paths'>
 
 /** How long the first look at the nodes may delay the start. */
 const FIRST_LOOK_MS = 3000
+/** Names that may become labels are told to the metrics this often. */
+const NAMES_MS = 2000
 
 /**
  * Is the gateway until the signal aborts; then it takes nothing new, lets the running requests end, and returns.
- * BAD_INPUT if it may not or cannot listen there.
+ * BAD_INPUT if it may not or cannot listen there, and whatever reading the cluster file and the keys throws.
  */
 export async function serve(tools: ServeTools, options: ServeOptions): Promise<void> {
-  const {signal, log} = options
+  const {signal, log, listen} = options
+  const name = tools.clusterName()
   const cluster = await tools.cluster()
-  checkReach(options)
-  const hub = new Hub({
-    upstreamOf: (node) => fleet.upstream(node),
-    lost: (node) => fleet.look(node),
-    sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
-    ended: () => {},
-  })
-  const dispatcher = new Dispatcher({
-    sink: hub,
-    random: Math.random,
-    policy: policyNamed(cluster.policy),
-  })
-  hub.use(dispatcher)
-  const fleet: Fleet = new Fleet({
-    endpointOf: (node) => ownEndpoint(tools, node),
-    onReading: (reading) => hub.tell((one, nowMs) => one.observe(reading, nowMs)),
-  })
-  const apply = (wanted: Cluster) => {
-    fleet.setNodes(wanted.nodes)
-    hub.tell((one, nowMs) => {
-      one.setNodes(wanted.nodes.map(balancedNode), nowMs)
-      one.setPolicy(policyNamed(wanted.policy))
-    })
+  let keyring = new Keyring(await loadKeys(tools.paths, name))
+  const keysWanted = keysNeeded(options, keyring)
+  const ended = (exchange: Exchange) => {
+    const record = recordOf(exchange)
+    metrics.record(record)
+    log.access(record)
   }
-  apply(cluster)
+  const running = startFleet(tools, cluster, {
+    ended,
+    failed: (node, kind) => metrics.failedAttempt(node, kind),
+  })
+  const {hub, fleet, dispatcher} = running
+  const metrics = makeMetrics({
+    version: options.version,
+    snapshot: () => sampleOf(fleet.nodes(), dispatcher.view(steadyMs())),
+    droppedLogLines: () => log.droppedLines(),
+  })
+  const names = setInterval(() => metrics.setKnown(running.names()), NAMES_MS)
   const reload = async () => {
     try {
-      const wanted = await tools.cluster()
-      apply(wanted)
-      log.info(`read the cluster file anew: ${wanted.nodes.length} nodes`)
+      const wanted: Cluster = await tools.cluster()
+      const keys = new Keyring(await loadKeys(tools.paths, name))
+      running.apply(wanted)
+      keyring = keys
+      log.info('read the cluster file and the keys anew', {nodes: wanted.nodes.length})
     } catch (error) {
-      log.warn(`the cluster file cannot be used, so the last good one stays: ${messageOf(error)}`)
+      log.warn(`a changed file cannot be used, so the last good ones stay: ${messageOf(error)}`)
     }
   }
-  const watch = watchFiles([clusterFile(tools.paths, tools.clusterName())], () => void reload())
+  const files = [clusterFile(tools.paths, name), keysFile(tools.paths, name)]
+  const watch = watchFiles(files, () => void reload())
   let gateway: Gateway | undefined
   try {
     await fleet.looked(AbortSignal.any([signal, AbortSignal.timeout(FIRST_LOOK_MS)]))
+    metrics.setKnown(running.names())
     gateway = await openGateway({
-      ...options.listen,
+      ...listen,
       ...(options.tls ? {tls: options.tls} : {}),
-      guard: openGuard,
+      guard: keyGuard({
+        keyring: () => keyring,
+        limiter: new RateLimiter(),
+        required: () => keysWanted || !keyring.empty,
+      }),
       fleet,
       hub,
       blobs: new BlobPlaces(),
@@ -100,30 +102,34 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
       limits: DEFAULT_LIMITS,
       origin: {
         origins: options.origins,
-        loopback: isLoopback(options.listen.host),
+        loopback: isLoopback(listen.host),
         hostname: hostname(),
       },
       allowCloud: options.allowCloud,
-      metrics: async () => ({type: 'text/plain', text: ''}),
-      ended: () => {},
-      bug: (error) =>
-        log.warn(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
+      ended,
+      bug: (error, {requestId}) => log.error('a bug', {err: error, id: requestId}),
     })
+    log.info('listening', {url: gateway.url, nodes: cluster.nodes.length})
     options.listening(gateway.url)
     await aborted(signal)
-    log.info(`shutting down: ${hub.size} requests are running`)
+    log.info('shutting down', {running: hub.size})
     await gateway.drain(options.drainMs)
   } finally {
+    clearInterval(names)
     watch.close()
-    hub.close()
     await gateway?.close()
-    await fleet.close()
+    await running.close()
   }
 }
 
-/** Everybody who can reach the address can use the nodes: that must be wanted. */
-function checkReach({listen, openToNetwork}: ServeOptions): void {
-  if (isLoopback(listen.host) || openToNetwork) return
+/**
+ * Whether a key is needed from now on, also after the last one was revoked. Everybody who can reach the address
+ * could use the nodes: that must be wanted.
+ */
+function keysNeeded({listen, openToNetwork}: ServeOptions, keyring: Keyring): boolean {
+  if (!keyring.empty) return true
+  if (isLoopback(listen.host) || openToNetwork) return false
   throw new OllamaxError(
     'BAD_INPUT',
     `${listen.host} can be reached from other machines, and no key is asked for`,
@@ -135,15 +141,6 @@ function checkReach({listen, openToNetwork}: ServeOptions): void {
       ],
     },
   )
-}
-
-async function ownEndpoint(
-  tools: Pick<Tools, 'endpoint'>,
-  node: NodeSpec,
-): Promise<Exclude<Endpoint, {kind: 'upstream'}>> {
-  const endpoint = await tools.endpoint(node)
-  if (endpoint.kind === 'upstream') throw new Error('an endpoint of a node is no upstream')
-  return endpoint
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -43,6 +43,11 @@ export function changeRate<T extends Stamped>(
   const models = {...nodes[at.node]}
   models[at.model] = change(models[at.model])
   nodes[at.node] = models
+  replaceRates(path, nodes)
+}
+
+/** Puts these in the place of all that were there; bounded, and as harmless as `changeRate`. */
+export function replaceRates<T extends Stamped>(path: string, nodes: Entries<T>): void {
   const temp = `${path}.${process.pid}.tmp`
   const text = JSON.stringify(bounded(nodes))
   try {

@@ -1,0 +1,73 @@
+import type {IncomingMessage} from 'node:http'
+import {findCredential} from '../auth/credentials.ts'
+import type {Key} from '../auth/key.ts'
+import type {Identified, Keyring} from '../auth/keyring.ts'
+import type {RateLimiter} from '../auth/rate-limit.ts'
+import type {Problem} from '../gateway/dialects/problem.ts'
+import {type Admitted, type Guard, openGuard, type Refused} from '../gateway/guard.ts'
+
+export interface KeyGuardOptions {
+  /** The keys as they are now. */
+  readonly keyring: () => Keyring
+  readonly limiter: RateLimiter
+  /** False: as long as there is no key, everybody may come in. */
+  readonly required: () => boolean
+}
+
+const WHY: Readonly<Record<Extract<Identified, {kind: 'refused'}>['reason'], string>> = {
+  missing: 'a key is needed: Authorization: Bearer KEY, x-api-key, or the path prefix /t/KEY',
+  unknown: 'this key is not known here',
+  expired: 'this key has expired',
+  stale: 'the signature is too old, or a clock is wrong',
+  'bad-signature': 'the signature does not fit the request',
+}
+const MALFORMED = {
+  several: 'there are two keys in this request',
+  malformed: 'the Authorization header is of another kind than Bearer',
+  'too-long': 'the key is longer than any that is known here',
+} as const
+
+/** Lets in whoever has a key. A key's rate counts every request but those for health. */
+export function keyGuard({keyring, limiter, required}: KeyGuardOptions): Guard {
+  return (request, nowMs) => {
+    if (!required()) return openGuard(request, nowMs)
+    const found = findCredential({
+      method: request.method ?? 'GET',
+      target: request.url ?? '/',
+      rawHeaders: request.rawHeaders,
+    })
+    if (found.kind === 'refused') return refused('/', unauthorized(MALFORMED[found.reason]))
+    const {target} = found
+    const ring = keyring()
+    const identified = ring.identify(found.credential, nowMs)
+    if (identified.kind === 'refused') return refused(target, unauthorized(WHY[identified.reason]))
+    const {key} = identified
+    const taken = isHealth(request) ? ({kind: 'ok'} as const) : limiter.take(key, nowMs)
+    if (taken.kind === 'wait')
+      return refused(target, {
+        status: 429,
+        message: `key ${key.name} may send ${key.ratePerMinute} requests a minute`,
+        retryAfterMs: taken.retryAfterMs,
+      })
+    return admitted(target, key, ring)
+  }
+}
+
+function admitted(target: string, key: Key, ring: Keyring): Admitted {
+  return {
+    kind: 'admitted',
+    target,
+    tenant: key.id,
+    weight: key.weight ?? 1,
+    priority: key.priority ?? 'normal',
+    continues: key.allowContinue ?? false,
+    everyModel: key.models === undefined,
+    mayUse: (model) => ring.mayUse(key, model),
+  }
+}
+
+const refused = (target: string, problem: Problem): Refused => ({kind: 'refused', target, problem})
+
+const unauthorized = (message: string): Problem => ({status: 401, message})
+
+const isHealth = ({url}: IncomingMessage) => url === '/healthz' || url === '/readyz'
