@@ -36,7 +36,12 @@ async function collector(answer = (response: ServerResponse) => void response.en
   const heads: string[] = []
   const server = createServer(async (request, response) => {
     heads.push(`${request.method} ${request.url} ${request.headers['content-type']}`)
-    bodies.push((await json(request)) as OtlpBody)
+    try {
+      bodies.push((await json(request)) as OtlpBody)
+    } catch {
+      // Its sender gave up, as it does at the deadline of closing.
+      return
+    }
     response.setHeader('content-type', 'application/json')
     answer(response)
   }).listen(0, '127.0.0.1')
@@ -188,7 +193,7 @@ test('while the collector hangs, what waits for it is bounded and nobody else wa
   const one = () => tracing.startTrace({}).end(requestRecord())
   for (let at = 0; at < 600; at++) one()
   await waitFor('the first batch', () => waiting.length > 0)
-  for (let at = 0; at < 20_000; at++) one()
+  for (let at = 0; at < 6000; at++) one()
   expect(heads.length, 'one batch is under way').toBe(1)
   open_ = true
   for (const response of waiting) response.end('{}')
