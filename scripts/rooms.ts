@@ -56,6 +56,11 @@ export const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'node-llama-cpp': ['engine'],
   'prom-client': ['metrics'],
   pino: ['log'],
+  '@opentelemetry/api': ['trace'],
+  '@opentelemetry/core': ['trace'],
+  '@opentelemetry/exporter-trace-otlp-http': ['trace'],
+  '@opentelemetry/resources': ['trace'],
+  '@opentelemetry/sdk-trace': ['trace'],
 }
 
 /** Where a room lies. */

@@ -54,8 +54,6 @@ export interface HubOptions {
   readonly ended: (exchange: Exchange) => void
 }
 
-/** More than the attempts of one request: so that the ids of its later legs are nobody else's. */
-const LEGS = 1000
 const POSITION = 'X-Ollamax-Queue-Position'
 
 /** How often clocks are looked at. */
@@ -69,6 +67,8 @@ export class Hub implements DispatchSink {
   readonly #running = new Map<number, Running>()
   readonly #sweep: NodeJS.Timeout
   #dispatcher: Dispatcher | undefined
+  /** Later legs of an answer have negative ids, which no exchange has. */
+  #lastLeg = 0
   /** The dispatcher is at work and must not be called. */
   #inside = false
 
@@ -214,7 +214,7 @@ export class Hub implements DispatchSink {
     const others = this.#options.sameModel(request.model, exchange.node ?? '')
     if (!thread?.continues || others.length === 0 || !exchange.open) return false
     this.#running.delete(job.id)
-    job.id = -job.exchange.id * LEGS - exchange.attempts
+    job.id = --this.#lastLeg
     const {path, body} = thread.next()
     job.path = path
     job.body = body

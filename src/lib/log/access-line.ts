@@ -3,7 +3,7 @@ import {quoted, withoutSecrets} from './safe-text.ts'
 
 /**
  * The one line of the access log that a request gets, as JSON with its newline; what is not known is left out.
- * Built by hand: a third of what pino takes for it, see docs/design/0007-seeing.md. Times in ms, to a hundredth.
+ * Built by hand: a fifth of what pino takes, see docs/design/0007-seeing.md. Times in ms, to a hundredth.
  */
 export function accessLine(record: RequestRecord): string {
   const route = record.route.startsWith('/t/') ? withoutSecrets(record.route) : record.route

@@ -17,7 +17,7 @@ export interface Log {
   info(message: string, fields?: Fields): void
   warn(message: string, fields?: Fields): void
   error(message: string, fields?: Fields): void
-  /** The line of a request that has ended, at level `info`. Costs about a microsecond. */
+  /** The line of a request that has ended, at level `info`. Costs one to two microseconds. */
   access(record: RequestRecord): void
   /** Lines that could not be written, so far. */
   droppedLines(): number

@@ -2,7 +2,7 @@ import type {RequestOutcome, RequestRecord} from '../cluster/request-record.ts'
 import {Buckets} from './buckets.ts'
 
 /** Label value for a node or model that is not the fleet's, and for what goes beyond a limit. */
-export const OTHER = 'other'
+const OTHER = 'other'
 /** Label value where there is none, for example the node of a refused request. No node may be called so. */
 export const NONE = '-'
 
