@@ -67,13 +67,16 @@ async function askVersion(
   }
 }
 
-/** As `askVersion`, again and again until something answers; undefined after the deadline. */
+/**
+ * As `askVersion`, again and again until something answers; undefined after the deadline. A question that
+ * nobody hears costs the host next to nothing: no process, only a stream that is refused.
+ */
 export async function awaitVersion(
   remote: Remote,
   {port, timeoutMs, signal}: {port: number; timeoutMs: number; signal: AbortSignal},
 ): Promise<string | undefined> {
   const deadline = performance.now() + timeoutMs
-  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.5, 1000)) {
+  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.2, 500)) {
     const version = await askVersion(remote, port, signal)
     if (version !== undefined || performance.now() > deadline) return version
     await wait(pauseMs, undefined, {signal})
