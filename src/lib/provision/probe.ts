@@ -75,11 +75,12 @@ export async function awaitVersion(
   remote: Remote,
   {port, timeoutMs, signal}: {port: number; timeoutMs: number; signal: AbortSignal},
 ): Promise<string | undefined> {
-  const deadline = performance.now() + timeoutMs
-  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.2, 500)) {
+  const startMs = performance.now()
+  for (;;) {
     const version = await askVersion(remote, port, signal)
-    if (version !== undefined || performance.now() > deadline) return version
-    await wait(pauseMs, undefined, {signal})
+    const waitedMs = performance.now() - startMs
+    if (version !== undefined || waitedMs > timeoutMs) return version
+    await wait(Math.min(500, Math.max(20, waitedMs * 0.15)), undefined, {signal})
   }
 }
 
