@@ -62,18 +62,47 @@ export async function runRound(
     throw new OllamaxError('SUDO_DENIED', 'root is needed for this, and is not to be had', {
       suggestions: ['Install below the account instead: add --user-mode'],
     })
+  const late = lateSteps(round)
   const call = {
     script: ROUND,
     options: {
       args: round.flatMap(({script, args}) => [script, `${args.length}`, ...args]),
       timeoutMs: round.reduce((sum, {timeoutMs}) => sum + timeoutMs, 0),
-      onStdout: eachDone(onDone),
-      signal,
+      onStdout: eachDone(() => {
+        late.next()
+        onDone()
+      }),
+      signal: AbortSignal.any([signal, late.signal]),
     },
   }
-  const said =
-    asked && root ? await asRoot(remote, root, call) : await remote.exec(call.script, call.options)
-  if (said.code !== 0) throw new ScriptError(said.code, ofLast(said.stderr) || ofLast(said.stdout))
+  try {
+    const said =
+      asked && root
+        ? await asRoot(remote, root, call)
+        : await remote.exec(call.script, call.options)
+    if (said.code !== 0)
+      throw new ScriptError(said.code, ofLast(said.stderr) || ofLast(said.stdout))
+  } finally {
+    late.clear()
+  }
+}
+
+/** Each step has its own time, so that one which hangs does not use up that of the whole round. */
+function lateSteps(round: readonly Action[]) {
+  const late = new AbortController()
+  const times = round.map(({timeoutMs}) => timeoutMs)
+  let timer: NodeJS.Timeout | undefined
+  const next = () => {
+    clearTimeout(timer)
+    const ms = times.shift()
+    if (ms === undefined) return
+    const error = new OllamaxError('TIMEOUT', `it was not done within ${ms / 1000} s`, {
+      suggestions: ['the machine may be overloaded or hang; ollamax doctor tells more'],
+    })
+    timer = setTimeout(() => late.abort(error), ms)
+  }
+  next()
+  return {signal: late.signal, next, clear: () => clearTimeout(timer)}
 }
 
 /** Takes output as it comes, and tells of each line that says that a step is done. */

@@ -100,6 +100,17 @@ test('a step is said to be done when it is, not when its round ends', async () =
   expect(seen).toEqual(['start one', 'done one', 'start two'])
 })
 
+test('a step that hangs is given up after its own time, not after that of its round', async () => {
+  const slow = {...action('slow', 'sleep 60'), timeoutMs: 300}
+  const {error, events} = await run([{...action('one', ':'), timeoutMs: 3_600_000}, slow])
+  expect(error).toMatchObject({
+    code: 'ACTION_FAILED',
+    message: expect.stringContaining('the step "slow" failed: it was not done within 0.3 s'),
+    details: {step: 'slow', done: ['one'], cause: 'TIMEOUT'},
+  })
+  expect(events.at(-1)).toBe('start slow')
+})
+
 test('actions of another account take a command of their own', async () => {
   const own = action('own', ':')
   const {commands, error} = await run([own, own, {...own, root: true}, {...own, root: true}, own])
