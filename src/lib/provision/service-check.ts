@@ -45,11 +45,12 @@ interface InForce {
 
 /**
  * Kills the server as the kernel would, and waits until another process answers in its place: the version
- * that this one says, and what systemd then has in force. VERIFY_FAILED if none does within 20 seconds.
+ * that this one says, and what systemd then has in force. VERIFY_FAILED if none does within `backMs`.
  */
 export async function survive(
   remote: Remote,
   service: Service,
+  backMs = BACK_MS,
 ): Promise<{readonly version: string; readonly seen?: InForce}> {
   const {plan, signal} = service
   const {port} = plan
@@ -59,7 +60,7 @@ export async function survive(
   const said = await run(remote, service, {script, args: [scope]})
   if (said.code !== 0) throw notBack(service, said.stderr.trim())
   const killed = Number(/^killed=(\d+)\r?$/m.exec(said.stdout)?.[1] ?? 0)
-  const deadline = performance.now() + BACK_MS
+  const deadline = performance.now() + backMs
   for (let pauseMs = byLaunchd ? 0 : RESTART_MS; ; pauseMs = 100) {
     await wait(pauseMs, undefined, {signal})
     const timeoutMs = deadline - performance.now()
