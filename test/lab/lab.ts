@@ -54,6 +54,8 @@ export interface Lab {
   tool(words: readonly string[], options?: ToolOptions): Promise<ToolResult>
   /** A shell script as root on a host, behind SSH's back; fails on a non-zero exit, gives its stdout. */
   exec(host: number, script: string, options?: ToolOptions): Promise<string>
+  /** CPU time that all processes of a host have used since it was plugged in. */
+  cpuMs(host: number): number
   readonly power: {
     /** Boots a host and waits for its SSH server. */
     on(host: number): Promise<void>
@@ -225,6 +227,11 @@ class NamespaceLab implements Lab {
 
   exec(host: number, script: string, options: ToolOptions = {}): Promise<string> {
     return this.#in(host, script, options)
+  }
+
+  cpuMs(host: number): number {
+    const stat = readFileSync(join(this.#cgroups, `h${host}/cpu.stat`), 'utf8')
+    return Number(/^usage_usec (\d+)$/m.exec(stat)?.[1]) / 1000
   }
 
   async close(): Promise<void> {

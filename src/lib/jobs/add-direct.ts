@@ -58,7 +58,8 @@ export async function addDirect(
       ? ['its headers go over the network unencrypted: use https, or add the machine over SSH']
       : []
   const {version} = reading
-  return {node, dryRun, row: {steps: [], warnings, ...(version === undefined ? {} : {version})}}
+  const row = {steps: [], warnings, ...(version === undefined ? {} : {version})}
+  return {node, dryRun, reading, row}
 }
 
 function nodeOf(options: AddDirectOptions): DirectNode | EmbeddedNode {

@@ -1,8 +1,11 @@
 import {checkNodeName} from '../cluster/names.ts'
 import type {NodeSpec, SecretRef} from '../cluster/node.ts'
+import type {Reading} from '../cluster/reading.ts'
 import type {Reporter} from '../cluster/report.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
+import {readNode} from '../ollama/read-node.ts'
 import {type Artifact, inspectArtifact} from '../provision/artifact.ts'
+import {keepReadings} from '../state/readings.ts'
 import {addDirect} from './add-direct.ts'
 import {type AddTarget, findNode, freeName, parseTarget} from './add-target.ts'
 import {type AddedNode, describeRow, type Found} from './added-node.ts'
@@ -93,6 +96,9 @@ export async function addNodes(tools: AddTools, options: AddNodeOptions): Promis
   return {cluster: tools.clusterName(), dryRun: options.dryRun, nodes}
 }
 
+/** Longest wait for the last look at a node that has just answered. */
+const LOOK_MS = 10_000
+
 interface Shared {
   readonly artifact: Artifact | undefined
   readonly downloads: Map<string, Promise<Artifact>>
@@ -139,6 +145,7 @@ async function addOne(
   return record(tools, entry, {
     dryRun: options.dryRun,
     node,
+    ...(options.dryRun ? {} : {reading: await look(tools, node)}),
     row: {
       steps: plan.actions.map(({title, root}) => ({title, root})),
       warnings,
@@ -154,7 +161,22 @@ const asksForMore = (options: AddNodeOptions) =>
   options.artifact !== undefined ||
   Object.keys(options.env).length > 0
 
+/** Through the connection that stands. What was verified is not a reading: it has no list of models. */
+async function look(tools: AddTools, node: NodeSpec): Promise<Reading> {
+  const {signal} = tools
+  return readNode(await tools.endpoint(node), node.name, {signal, timeoutMs: LOOK_MS})
+}
+
+/** Writes down what is wanted, and how it was seen. */
 async function record(tools: AddTools, entry: Entry, found: Found): Promise<Row> {
+  const row = await recordWanted(tools, entry, found)
+  const {reading, dryRun} = found
+  if (reading && !dryRun)
+    keepReadings(tools.paths, tools.clusterName(), [{...reading, node: row.name}])
+  return row
+}
+
+async function recordWanted(tools: AddTools, entry: Entry, found: Found): Promise<Row> {
   const {target, before} = entry
   const {node, row, dryRun} = found
   const changed = before === undefined || !sameNode(before, node)

@@ -1,4 +1,5 @@
 import type {NodeSpec} from '../cluster/node.ts'
+import type {Reading} from '../cluster/reading.ts'
 
 export interface PlannedStep {
   readonly title: string
@@ -30,6 +31,8 @@ export interface AddedNode {
 export interface Found {
   readonly node: NodeSpec
   readonly dryRun: boolean
+  /** How it was when all was done; absent where nothing was done (dryRun). */
+  readonly reading?: Reading
   readonly row: Pick<AddedNode, 'steps' | 'warnings'> & Partial<AddedNode>
 }
 

@@ -85,6 +85,11 @@ async function downloadHere(
   }
 }
 
+/** The list of checksums of a release has some 2 KB. */
+const MAX_TEXT_BYTES = 2 ** 20
+
+const tooLong = (url: string) => new Error(`${url} is longer than 1 MiB`)
+
 /** One question by HTTP: where redirects end, and the text there. */
 type AskUrl = (url: string, withText: boolean) => Promise<{url: string; text: string}>
 
@@ -137,8 +142,20 @@ function askHere(signal: AbortSignal): AskUrl {
     if (url.startsWith('https:') && !reply.url.startsWith('https:'))
       throw new Error(`${url} leads to ${reply.url}, which is not encrypted`)
     if (!reply.ok) throw new Error(`${url} answered HTTP ${reply.status}`)
-    return {url: reply.url, text: withText ? await reply.text() : ''}
+    return {url: reply.url, text: withText ? await textOf(reply) : ''}
   }
+}
+
+async function textOf({url, body}: Response): Promise<string> {
+  const kept: Uint8Array[] = []
+  let bytes = 0
+  // Leaving the loop by an error ends the download.
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > MAX_TEXT_BYTES) throw tooLong(url)
+    kept.push(chunk)
+  }
+  return Buffer.concat(kept).toString('utf8')
 }
 
 /** Like `askHere`, it follows no redirect from an encrypted way to an open one. */
@@ -151,7 +168,16 @@ esac`
 
 function askThere(remote: Remote, signal: AbortSignal): AskUrl {
   return async (url, withText) => {
-    const said = await remote.exec(ASK, {args: [url, withText ? '1' : '0'], signal})
+    const enough = new AbortController()
+    let bytes = 0
+    const said = await remote.exec(ASK, {
+      args: [url, withText ? '1' : '0'],
+      onStdout: (chunk) => {
+        bytes += chunk.length
+        if (bytes > MAX_TEXT_BYTES) enough.abort(tooLong(url))
+      },
+      signal: AbortSignal.any([signal, enough.signal]),
+    })
     if (said.code !== 0)
       throw new Error(`${url}: curl on the host ended with exit code ${said.code}`)
     return withText ? {url, text: said.stdout} : {url: said.stdout.trim(), text: ''}

@@ -4,7 +4,8 @@ import {messageOf, OllamaxError} from '../errors.ts'
 import type {Remote} from '../ssh/remote.ts'
 import {type Artifact, readAsGzip} from './artifact.ts'
 import type {Action} from './plan-value.ts'
-import {asRoot, type Root} from './privilege.ts'
+import type {Root} from './privilege.ts'
+import {roundsOf, runRound, ScriptError} from './round.ts'
 
 export interface ApplyOptions {
   /** Needed if an action wants it. */
@@ -18,46 +19,55 @@ export interface ApplyOptions {
 }
 
 /**
- * Does the actions in order. Stops at the first that fails with ACTION_FAILED, which says what was
- * done before; every action may be run again.
+ * Does the actions in order, neighbours of the same account in one round trip. Stops at the first that
+ * fails with ACTION_FAILED, which says what was done before; every action may be run again.
  */
 export async function apply(
   remote: Remote,
   actions: readonly Action[],
   options: ApplyOptions,
 ): Promise<void> {
-  const {subject, report} = options
   const done: string[] = []
-  for (const action of actions) {
+  for (const round of roundsOf(actions)) {
     options.signal.throwIfAborted()
-    report({kind: 'start', subject, step: action.title})
-    const startMs = Date.now()
-    try {
-      await applyOne(remote, action, options)
-    } catch (error) {
-      throw failed(action, error, {subject, done})
-    }
-    done.push(action.title)
-    report({kind: 'done', subject, step: action.title, ms: Date.now() - startMs})
+    await applyRound(remote, round, {...options, done})
   }
 }
 
-async function applyOne(remote: Remote, action: Action, options: ApplyOptions): Promise<void> {
-  const {signal} = options
-  const call = {
-    script: action.script,
-    options: {args: action.args, timeoutMs: action.timeoutMs, signal},
+async function applyRound(
+  remote: Remote,
+  round: readonly Action[],
+  options: ApplyOptions & {readonly done: string[]},
+): Promise<void> {
+  const {subject, report, done} = options
+  let at = 0
+  let startMs = 0
+  const begin = () => {
+    const action = round[at]
+    startMs = Date.now()
+    if (action) report({kind: 'start', subject, step: action.title})
   }
-  if (action.root && !options.root)
-    throw new OllamaxError('SUDO_DENIED', 'root is needed for this, and is not to be had', {
-      suggestions: ['Install below the account instead: add --user-mode'],
+  const finish = () => {
+    const action = round[at++]
+    if (!action) return
+    done.push(action.title)
+    report({kind: 'done', subject, step: action.title, ms: Date.now() - startMs})
+    begin()
+  }
+  begin()
+  try {
+    await runRound(remote, round, {
+      ...options,
+      // The last one is done when all of its round is: what it uploads comes after its script.
+      onDone: () => at < round.length - 1 && finish(),
     })
-  const said =
-    action.root && options.root
-      ? await asRoot(remote, options.root, call)
-      : await remote.exec(call.script, call.options)
-  if (said.code !== 0) throw new ScriptError(said.code, said.stderr || said.stdout)
-  if (action.upload) await upload(remote, action, options)
+    const last = round.at(-1)
+    if (last?.upload) await upload(remote, last, options)
+    while (at < round.length) finish()
+  } catch (error) {
+    const action = round[at]
+    throw action ? failed(action, error, {subject, done}) : error
+  }
 }
 
 async function upload(remote: Remote, action: Action, options: ApplyOptions): Promise<void> {
@@ -81,19 +91,6 @@ async function upload(remote: Remote, action: Action, options: ApplyOptions): Pr
     })
   } finally {
     source.destroy()
-  }
-}
-
-/** A script of ours ended with another exit code than 0. */
-class ScriptError extends Error {
-  readonly exit: number
-  readonly said: string
-
-  constructor(exit: number, said: string) {
-    const lines = said.split(/\r?\n/).filter((line) => line.trim() !== '')
-    super(lines.slice(-5).join('\n') || `exit code ${exit}`)
-    this.exit = exit
-    this.said = lines.slice(-40).join('\n')
   }
 }
 

@@ -3,7 +3,8 @@
  * that may be staged, `$3` URL to try, or empty. Prints `key=value` lines; a newline in a value is
  * written as `\n` and a backslash as `\\`. POSIX sh and what every Linux, BusyBox or macOS has; what is
  * missing leaves its line out, and the reader says `unknown`. Nothing in it may wait long: what could
- * hang (a driver, a name service) runs under `limit`.
+ * hang (a driver, a name service) runs under `limit`. Each program started costs a busy host more than all
+ * that the shell does itself, so one is asked for several things, and the shell reads small files alone.
  */
 export const FACTS_SCRIPT = String.raw`
 LC_ALL=C; export LC_ALL
@@ -13,10 +14,13 @@ want_port=$1 staged=$2 url=$3
 nl='
 '
 put() {
-  case $2 in
-    *"$nl"*|*\\*) printf '%s=' "$1"; printf '%s' "$2" | sed -e 's/\\/\\\\/g' -e '$!s/$/\\n/' | tr -d '\n'; echo ;;
-    *) printf '%s=%s\n' "$1" "$2" ;;
-  esac
+  left=$2
+  printf '%s=' "$1"
+  case $left in *\\*) left=$(printf '%s' "$left" | sed 's/\\/\\\\/g') ;; esac
+  while :; do
+    case $left in *"$nl"*) printf '%s\\n' "\${left%%"$nl"*}"; left=\${left#*"$nl"} ;; *) break ;; esac
+  done
+  printf '%s\n' "$left"
 }
 have() { command -v "$1" >/dev/null; }
 limit() { if have timeout; then timeout "$@"; else shift; "$@"; fi; }
@@ -24,7 +28,8 @@ limit() { if have timeout; then timeout "$@"; else shift; "$@"; fi; }
 now=$(date +%s%N)
 case $now in *[!0-9]*|'') now=$(date +%s)000000000 ;; esac
 put clock "$now"
-put os "$(uname -s)"
+system=$(uname -s)
+put os "$system"
 put kernel "$(uname -r)"
 put machine "$(uname -m)"
 put hostname "$(uname -n)"
@@ -33,7 +38,7 @@ for f in /etc/os-release /usr/lib/os-release; do
   put distribution "$(. "$f"; printf '%s\t%s\t%s' "$ID" "$VERSION_ID" "$PRETTY_NAME")"
   break
 done
-[ "$(uname -s)" = Darwin ] && put distribution "$(printf 'macos\t%s\tmacOS %s' "$(sw_vers -productVersion)" "$(sw_vers -productVersion)")"
+[ "$system" = Darwin ] && put distribution "$(printf 'macos\t%s\tmacOS %s' "$(sw_vers -productVersion)" "$(sw_vers -productVersion)")"
 if have getconf && libc=$(getconf GNU_LIBC_VERSION) && [ -n "$libc" ]; then put libc "$libc"
 else for f in /lib/ld-musl-*; do [ -e "$f" ] && put libc "musl $("$f" 2>&1 | sed -n 's/^Version //p')"; done
 fi
@@ -54,12 +59,19 @@ else case $said in
 fi
 
 if [ -d /run/systemd/system ]; then
-  put systemd "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p') $(systemctl is-system-running)"
-elif [ "$(uname -s)" = Darwin ]; then put init launchd
+  version= state=
+  while IFS='=' read -r key value; do
+    case $key in Version) version=\${value#"\${value%%[0-9]*}"} ;; SystemState) state=$value ;; esac
+  done <<MANAGER
+$(systemctl show -p Version -p SystemState)
+MANAGER
+  put systemd "\${version%%[!0-9]*} $state"
+elif [ "$system" = Darwin ]; then put init launchd
 else put init "$(ps -o comm= -p 1 || cat /proc/1/comm)"
 fi
 
-if [ -r /proc/meminfo ]; then put memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
+if [ -r /proc/meminfo ]; then
+  while read -r key value _; do [ "$key" = MemTotal: ] && put memory "$value" && break; done </proc/meminfo
 elif have sysctl; then put memory $(($(sysctl -n hw.memsize) / 1024))
 fi
 put cpus "$(getconf _NPROCESSORS_ONLN)"
@@ -69,14 +81,15 @@ if have nvidia-smi; then
   put nvidia "$(limit 10 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader,nounits || echo failed)"
 fi
 for d in /sys/bus/pci/devices/*; do
-  [ -r "$d/class" ] || { put pci none; break; }
-  case $(cat "$d/class") in 0x03*) ;; *) continue ;; esac
-  case $(cat "$d/vendor") in
+  [ -r "$d/class" ] && read -r class <"$d/class" || { put pci none; break; }
+  case $class in 0x03*) ;; *) continue ;; esac
+  read -r vendor <"$d/vendor"
+  case $vendor in
     0x10de) put pci_nvidia "\${d##*/}" ;;
     0x1002) put amd "$(cat "$d/product_name" || echo AMD GPU)$(printf '\t')$(cat "$d/mem_info_vram_total")$(printf '\t')$([ -d /sys/module/amdgpu ] && { cat /sys/module/amdgpu/version || uname -r; })" ;;
   esac
 done
-[ "$(uname -s)$(uname -m)" = Darwinarm64 ] && put apple "$(sysctl -n machdep.cpu.brand_string)"
+[ "$system" = Darwin ] && [ "$(uname -m)" = arm64 ] && put apple "$(sysctl -n machdep.cpu.brand_string)"
 
 tools=
 for t in curl wget tar gzip zstd sha256sum shasum openssl systemctl loginctl useradd adduser crontab docker ss setsid awk timeout; do
@@ -84,9 +97,7 @@ for t in curl wget tar gzip zstd sha256sum shasum openssl systemctl loginctl use
 done
 put tools "$tools"
 
-cgroup_unit() {
-  systemctl "$@" show ollama.service -p LoadState -p FragmentPath -p DropInPaths -p ActiveState -p UnitFileState -p MainPID -p User -p ExecStart -p Environment -p NeedDaemonReload
-}
+unit_facts='ollama.service -p LoadState -p FragmentPath -p DropInPaths -p ActiveState -p UnitFileState -p MainPID -p User -p ExecStart -p Environment -p NeedDaemonReload'
 # The dot keeps the newlines at the end, which the shell would cut off.
 text() { [ -r "$2" ] && put "$1" "$(cat "$2"; echo .)"; }
 installation() { # $1 prefix, $2 root of our trees, $3 directory of units
@@ -104,7 +115,7 @@ installation() { # $1 prefix, $2 root of our trees, $3 directory of units
 }
 mine=$HOME/.local/share/ollamax/ollama
 unit=
-have systemctl && [ -d /run/systemd/system ] && unit=$(cgroup_unit --system) && put system.unit "$unit"
+have systemctl && [ -d /run/systemd/system ] && unit=$(systemctl --system show $unit_facts) && put system.unit "$unit"
 daemon=/Library/LaunchDaemons/dev.ollamax.ollama.plist
 agent=$HOME/Library/LaunchAgents/dev.ollamax.ollama.plist
 installation system /opt/ollama /etc/systemd/system "$daemon"
@@ -112,10 +123,7 @@ installation own "$mine" "$HOME/.config/systemd/user" "$agent"
 own_unit=
 if [ -d /run/systemd/system ]; then
   XDG_RUNTIME_DIR=\${XDG_RUNTIME_DIR:-/run/user/$uid}; export XDG_RUNTIME_DIR
-  if limit 5 systemctl --user show-environment >/dev/null; then
-    put user_manager 1
-    own_unit=$(cgroup_unit --user) && put own.unit "$own_unit"
-  fi
+  if own_unit=$(limit 5 systemctl --user show $unit_facts); then put user_manager 1; put own.unit "$own_unit"; fi
   if [ -d /var/lib/systemd ]; then
     if [ -e "/var/lib/systemd/linger/$(id -un)" ]; then put linger 1; else put linger 0; fi
     have pkcheck && limit 5 pkcheck --action-id org.freedesktop.login1.set-self-linger --process $$ >/dev/null && put may_linger 1
@@ -123,19 +131,21 @@ if [ -d /run/systemd/system ]; then
 fi
 for p in /run/crond.pid /var/run/crond.pid /run/crond.reboot /run/cron.pid; do [ -e $p ] && have crontab && { put cron 1; break; }; done
 
-port=$(printf '%s\n%s\n' "$unit" "$own_unit" | sed -n 's/^Environment=.*OLLAMA_HOST=[^" ]*:\([0-9][0-9]*\).*/\1/p' | head -n 1)
-[ -n "$port" ] || port=$(cat "$daemon" "$agent" | sed -n 's/.*<key>OLLAMA_HOST<.key><string>[^<]*:\([0-9][0-9]*\)<.*/\1/p' | head -n 1)
+port= models=
+case "$unit$own_unit" in *OLLAMA_*)
+  port=$(printf '%s\n%s\n' "$unit" "$own_unit" | sed -n 's/^Environment=.*OLLAMA_HOST=[^" ]*:\([0-9][0-9]*\).*/\1/p' | head -n 1)
+  models=$(printf '%s\n%s\n' "$unit" "$own_unit" | sed -n 's/^Environment=.*OLLAMA_MODELS=\([^" ]*\).*/\1/p' | head -n 1)
+esac
+[ "$system" != Darwin ] || [ -n "$port" ] || port=$(cat "$daemon" "$agent" | sed -n 's/.*<key>OLLAMA_HOST<.key><string>[^<]*:\([0-9][0-9]*\)<.*/\1/p' | head -n 1)
 : "\${port:=\${want_port:-11434}}"
 [ -z "$want_port" ] || port=$want_port
 put port "$port"
 hex=$(printf '%04X' "$port")
-for f in /proc/net/tcp /proc/net/tcp6; do
-  sed -n "s/^ *[0-9]*: \([0-9A-F]*\):$hex [0-9A-F]*:0000 0A [^ ]* [^ ]* [^ ]* *\([0-9]*\) .*/\1 \2/p" $f | while read -r a u; do
-    n=$(sed -n "s/^\([^:]*\):[^:]*:$u:.*/\1/p" /etc/passwd | head -n 1)
-    put listener "$a \${n:-$u}"
-  done
+sed -n "s/^ *[0-9]*: \([0-9A-F]*\):$hex [0-9A-F]*:0000 0A [^ ]* [^ ]* [^ ]* *\([0-9]*\) .*/\1 \2/p" /proc/net/tcp /proc/net/tcp6 | while read -r a u; do
+  n=$(sed -n "s/^\([^:]*\):[^:]*:$u:.*/\1/p" /etc/passwd | head -n 1)
+  put listener "$a \${n:-$u}"
 done
-if [ "$(uname -s)" = Darwin ]; then # Of others' programs the address can be seen, and not the account.
+if [ "$system" = Darwin ]; then # Of others' programs the address can be seen, and not the account.
   n=$(lsof -nP -iTCP:"$port" -sTCP:LISTEN -FL | sed -n 's/^L//p' | head -n 1)
   for a in $(netstat -an -p tcp | sed -n "s/^tcp.* \([^ ]*\)[.]$port  *[^ ]*  *LISTEN.*/\1/p" | sed 's/^[*]$/::/'); do
     put listener "$a \${n:-unknown}"
@@ -155,19 +165,27 @@ have docker && put containers "$(limit 5 docker ps --format '{{.Image}} {{.Names
 ohome=$(sed -n 's/^ollama:.*:\([^:]*\):[^:]*$/\1/p' /etc/passwd)
 [ -n "$ohome" ] && put ollama_home "$ohome"
 
-models=$(printf '%s\n%s\n' "$unit" "$own_unit" | sed -n 's/^Environment=.*OLLAMA_MODELS=\([^" ]*\).*/\1/p' | head -n 1)
 [ -n "$models" ] && put models "$models"
-place() { # $1 name, $2 path: the file system of its nearest existing parent
-  p=$2
+# Of each path the file system of its nearest existing parent: how much is free there, and how it is mounted.
+set --
+for p in /opt /usr/local/bin /etc/systemd/system /tmp /var/tmp "$HOME" "\${models:-\${ohome:-/usr/share/ollama}}" "\${models:-$HOME/.ollama/models}"; do
   while [ ! -e "$p" ] && [ "$p" != / ] && [ -n "$p" ]; do p=\${p%/*}; [ -n "$p" ] || p=/; done
-  o=
-  [ -r /proc/self/mounts ] && o=$(awk -v p="$p/" '{m = $2 == "/" ? "/" : $2 "/"} index(p, m) == 1 && length(m) >= n {n = length(m); o = $4} END {print o}' /proc/self/mounts)
-  put place "$1 $(df -Pk "$p" | awk 'END {print $4}') \${o:-unknown}"
-}
-for p in /opt /usr/local/bin /etc/systemd/system /tmp /var/tmp; do place "$p" "$p"; done
-place home "$HOME"
-place models "\${models:-\${ohome:-/usr/share/ollama}}"
-place own_models "\${models:-$HOME/.ollama/models}"
+  set -- "$@" "$p"
+done
+free=$(df -Pk "$@" | awk -v n=$# '{free[NR] = $4} END {if (NR == n + 1) for (i = 2; i <= NR; i++) print free[i]}')
+# One that df cannot tell of has no line, and then it is not clear whose the others are.
+[ -n "$free" ] || free=$(for p; do df -Pk "$p" | awk '{free = $4} END {print (NR > 1 ? free : "unknown")}'; done)
+options=
+[ -r /proc/self/mounts ] && options=$(paths=$(printf '%s\n' "$@") awk '
+  BEGIN {n = split(ENVIRON["paths"], path, "\n")}
+  {m = $2 == "/" ? "/" : $2 "/"; for (i = 1; i <= n; i++) if (index(path[i] "/", m) == 1 && length(m) >= best[i]) {best[i] = length(m); found[i] = $4}}
+  END {for (i = 1; i <= n; i++) print (found[i] == "" ? "unknown" : found[i])}' /proc/self/mounts)
+free=$free$nl options=$options$nl
+for name in /opt /usr/local/bin /etc/systemd/system /tmp /var/tmp home models own_models; do
+  o=\${options%%"$nl"*}
+  put place "$name \${free%%"$nl"*} \${o:-unknown}"
+  free=\${free#*"$nl"} options=\${options#*"$nl"}
+done
 
 if [ -n "$staged" ]; then
   f=$HOME/.cache/ollamax/$staged

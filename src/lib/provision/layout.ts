@@ -26,6 +26,9 @@ export const stagingDir = (home: string) => `${home}/.cache/ollamax`
 /** Stands in the first line of each file of ours, so that a person and a later run know it. */
 export const MARK = '# Written by ollamax: changes made here are lost at its next run.'
 
+/** How long systemd waits before it starts a server of ours again. Shorter, one that cannot start would keep it busy. */
+export const RESTART_MS = 1000
+
 /** The service, for a host that has none. Like the official one it restarts for ever. */
 export function unitText(layout: Layout): string {
   const system = layout.kind === 'system'
@@ -40,7 +43,7 @@ export function unitText(layout: Layout): string {
     `ExecStart=${escaped(`${layout.root}/current/bin/ollama`)} serve`,
     ...(system ? ['User=ollama', 'Group=ollama'] : []),
     'Restart=always',
-    'RestartSec=1',
+    `RestartSec=${RESTART_MS / 1000}`,
     '',
     '[Install]',
     `WantedBy=${system ? 'multi-user.target' : 'default.target'}`,

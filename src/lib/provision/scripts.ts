@@ -80,17 +80,16 @@ rm -f "$archive"
 export const ADD_USER = script`
 id ollama >/dev/null 2>&1 && exit 0
 if [ -e /usr/share/ollama ]; then note "$1" user 'created, home was there'; else note "$1" user created; fi
+groups=
+for g in render video; do ! grep -q "^$g:" /etc/group || groups=@{groups:+$groups,}$g; done
 if have useradd; then
-  if grep -q '^ollama:' /etc/group; then useradd -r -s /bin/false -g ollama -m -d /usr/share/ollama ollama
-  else useradd -r -s /bin/false -U -m -d /usr/share/ollama ollama; fi
+  own=-U; ! grep -q '^ollama:' /etc/group || own='-g ollama'
+  useradd -r -s /bin/false $own @{groups:+-G $groups} -m -d /usr/share/ollama ollama
 else
   grep -q '^ollama:' /etc/group || addgroup -S ollama
   adduser -S -D -s /bin/false -G ollama -h /usr/share/ollama ollama
+  IFS=,; for g in $groups; do addgroup ollama "$g"; done
 fi
-for g in render video; do
-  grep -q "^$g:" /etc/group || continue
-  if have usermod; then usermod -aG "$g" ollama; else addgroup ollama "$g"; fi
-done
 `
 
 /** `$1` root, `$2` key for the manifest, `$3` path, `$4` text, `$5` mode. */
@@ -122,12 +121,15 @@ if [ -n "$3" ] && [ -d "@{3%/*}" ] && [ ! -e "$3" ] && [ ! -L "$3" ]; then
 fi
 `
 
-/** `$1` root, `$2` --system or --user. A service that was masked or has failed too often is said so. */
+/**
+ * `$1` root, `$2` --system or --user. A service that was masked or has failed too often is said so. One reload,
+ * which enabling would do once more: it is the dearest of all steps, and the slower the more units a machine has.
+ */
 export const START = script`
 [ "$2" != --user ] || user_bus
-systemctl $2 daemon-reload
 note "$1" enabled_before "$(systemctl $2 is-enabled ollama.service 2>/dev/null || :)"
-systemctl $2 enable -q ollama.service
+systemctl $2 enable -q --no-reload ollama.service
+systemctl $2 daemon-reload
 systemctl $2 reset-failed ollama.service 2>/dev/null || :
 systemctl $2 restart ollama.service
 rm -f "$1/.ollamax/pending"
@@ -173,25 +175,16 @@ echo
 journalctl $1 -u ollama.service -n 15 -o cat --no-pager 2>/dev/null
 `
 
-/**
- * `$1` --system or --user: kills the server as the kernel would, and waits until systemd has started
- * it again. Prints nothing; fails after 20 seconds.
- */
-export const KILL_AND_WAIT = script`
+/** `$1` --system or --user: kills the server as the kernel would, and prints which process that was. */
+export const KILL = script`
 [ "$1" != --user ] || user_bus
-old=$(systemctl $1 show ollama.service -p MainPID --value)
-[ "$old" != 0 ] || fail 'the service is not running'
-kill -9 "$old"
-n=0
-while [ $n -lt 200 ]; do
-  n=$((n + 1)); sleep 0.1
-  new=$(systemctl $1 show ollama.service -p MainPID --value)
-  [ "$new" = 0 ] || [ "$new" = "$old" ] || exit 0
-done
-fail 'systemd did not start it again within 20 seconds'
+pid=$(systemctl $1 show ollama.service -p MainPID --value)
+[ "$pid" != 0 ] || fail 'the service is not running'
+kill -9 "$pid"
+echo "killed=$pid"
 `
 
-/** `$1` --system or --user: enabled or not, and the environment in force. */
+/** `$1` --system or --user: enabled or not, the environment in force, and the process that serves. */
 export const IN_FORCE = script`
 [ "$1" != --user ] || user_bus
 systemctl $1 show ollama.service -p UnitFileState -p Environment -p DropInPaths -p MainPID

@@ -2,13 +2,10 @@ import type {Reporter} from '../cluster/report.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import type {Remote} from '../ssh/remote.ts'
 import type {Facts} from './facts.ts'
-import {AT_BOOT_LAUNCHD, KILL_LAUNCHD, plistPath, WHY_DOWN_LAUNCHD} from './launchd.ts'
-import {type Layout, layoutFor} from './layout.ts'
 import type {Plan} from './plan-value.ts'
-import {asRoot, type Root} from './privilege.ts'
+import type {Root} from './privilege.ts'
 import {awaitVersion, getJson} from './probe.ts'
-import {isLoopback, readEnvironment} from './read-facts.ts'
-import {IN_FORCE, KILL_AND_WAIT, WHY_DOWN} from './scripts.ts'
+import {atBoot, isService, survive, whyDown} from './service-check.ts'
 
 export interface VerifyOptions {
   readonly plan: Plan
@@ -44,15 +41,13 @@ export async function verify(remote: Remote, options: VerifyOptions): Promise<Ve
   const {plan, subject, report, signal} = options
   report({kind: 'start', subject, step: 'verify'})
   const startMs = Date.now()
-  let version = await answers(remote, options)
-  const warnings: string[] = []
-  const {survivesReboot, notes} = await inForce(remote, options)
-  warnings.push(...notes)
+  const first = await answers(remote, options)
   const killed = plan.fresh && isService(plan)
-  if (killed) {
-    await kill(remote, options)
-    version = await answers(remote, options)
-  }
+  const {version, seen} = killed
+    ? await survive(remote, options)
+    : {version: first, seen: undefined}
+  const {survivesReboot, notes} = await atBoot(remote, options, seen)
+  const warnings = [...notes]
   if (options.version !== undefined && version !== options.version)
     throw new OllamaxError(
       'VERIFY_FAILED',
@@ -83,8 +78,6 @@ export async function verify(remote: Remote, options: VerifyOptions): Promise<Ve
   }
 }
 
-const isService = ({keeper}: Plan) => keeper === 'systemd' || keeper === 'launchd'
-
 /** Waits until Ollama answers; if it does not, says what the service manager knows. */
 async function answers(remote: Remote, options: VerifyOptions): Promise<string> {
   const {plan, subject, signal} = options
@@ -95,68 +88,6 @@ async function answers(remote: Remote, options: VerifyOptions): Promise<string> 
     `${subject}: Ollama does not answer on port ${plan.port} there. ${await whyDown(remote, options)}`.trim(),
     {suggestions: ['See more: ollamax doctor', 'Running the same command again is safe']},
   )
-}
-
-async function whyDown(remote: Remote, options: VerifyOptions): Promise<string> {
-  if (!isService(options.plan)) return ''
-  const script = options.plan.keeper === 'launchd' ? WHY_DOWN_LAUNCHD : WHY_DOWN
-  const {root, scope} = layoutOf(options)
-  const said = await run(remote, options, {script, args: [scope, root]}).catch(() => undefined)
-  return said?.stdout.trim() ? `The service says:\n${said.stdout.trim()}` : ''
-}
-
-async function kill(remote: Remote, options: VerifyOptions): Promise<void> {
-  const script = options.plan.keeper === 'launchd' ? KILL_LAUNCHD : KILL_AND_WAIT
-  const said = await run(remote, options, {script, args: [layoutOf(options).scope]})
-  if (said.code !== 0)
-    throw new OllamaxError(
-      'VERIFY_FAILED',
-      `${options.subject}: the service was killed and did not come back: ${said.stderr.trim()}`,
-      {suggestions: ['See why: ollamax doctor']},
-    )
-}
-
-async function inForce(
-  remote: Remote,
-  options: VerifyOptions,
-): Promise<{survivesReboot: boolean | 'unknown'; notes: string[]}> {
-  const {plan, facts} = options
-  if (plan.keeper === 'supervised') return {survivesReboot: facts.cron, notes: []}
-  const layout = layoutOf(options)
-  const {scope} = layout
-  if (plan.keeper === 'launchd') {
-    const args = [scope, plistPath(layout, facts.home)]
-    const said = await remote.exec(AT_BOOT_LAUNCHD, {args, signal: options.signal})
-    return {survivesReboot: /^boot=1$/m.test(said.stdout), notes: []}
-  }
-  if (plan.keeper !== 'systemd') return {survivesReboot: 'unknown', notes: []}
-  const said = await remote.exec(IN_FORCE, {args: [scope], signal: options.signal})
-  const line = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(said.stdout)?.[1] ?? ''
-  const host = readEnvironment(line('Environment')).OLLAMA_HOST ?? ''
-  const address = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
-  const notes: string[] = []
-  if (address !== '' && !isLoopback(address))
-    notes.push(
-      `Ollama listens on ${host}, which a file later than ours sets (${line('DropInPaths')}): whoever reaches the machine can use it`,
-    )
-  return {survivesReboot: line('UnitFileState') === 'enabled', notes}
-}
-
-function layoutOf({plan, facts}: VerifyOptions): Layout {
-  return layoutFor(plan.install === 'user' ? 'user' : 'system', facts.home)
-}
-
-interface Call {
-  readonly script: string
-  readonly args: readonly string[]
-}
-
-function run(remote: Remote, options: VerifyOptions, {script, args}: Call) {
-  const {plan, root, signal} = options
-  const call = {script, options: {args, signal}}
-  return plan.install === 'system' && root
-    ? asRoot(remote, root, call)
-    : remote.exec(call.script, call.options)
 }
 
 interface Model {
