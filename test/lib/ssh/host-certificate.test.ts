@@ -1,5 +1,7 @@
+import {spawnSync} from 'node:child_process'
 import {readFileSync, writeFileSync} from 'node:fs'
 import {mkdtemp, rm} from 'node:fs/promises'
+import {type AddressInfo, connect as connectTcp, createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, expect, test} from 'vitest'
@@ -26,7 +28,7 @@ const caLine = (hosts: string, ca = 'ed25519') =>
 interface Signed extends Partial<Omit<CertificateOptions, 'authority'>> {
   readonly ca?: string
   /** Type of the host key that is signed. */
-  readonly type?: string
+  readonly type?: 'ed25519' | 'ecdsa' | 'rsa'
 }
 
 /** A server whose host key is signed as told, with that known_hosts (by default one line of the authority). */
@@ -63,6 +65,14 @@ async function connect(sshd: Sshd, options: Partial<DialOptions> = {}, config = 
   return {hostKey: remote.hostKey, certified: remote.certified}
 }
 
+/** True if OpenSSH itself connects with the configuration of the last `connect`. */
+function sshConnects(sshd: Sshd): boolean {
+  const {port} = sshd
+  const file = join(sshd.dir, 'ssh_config_now')
+  const args = ['-F', file, '-o', 'BatchMode=yes', '-p', String(port), '127.0.0.1', 'true']
+  return spawnSync('ssh', args, {stdio: 'ignore'}).status === 0
+}
+
 const refusal = (attempt: Promise<unknown>) =>
   attempt.then(
     () => expect.unreachable('it was let through'),
@@ -74,7 +84,7 @@ test.each([
   ['ecdsa', 'rsa', []],
   ['rsa', 'ecdsa', ['-t', 'rsa-sha2-512']],
   ['rsa', 'ed25519', ['-t', 'rsa-sha2-256']],
-])(
+] as const)(
   'a host that an authority (%s) vouches for (its %s key) is trusted, and nothing is asked or put on record',
   async (ca, type, more) => {
     await withHost(
@@ -83,12 +93,12 @@ test.each([
         const before = readFileSync(sshd.knownHosts, 'utf8')
         const found = await connect(sshd)
         expect(found).toEqual({
-          hostKey: sshd.fingerprint(type as 'rsa' | 'ecdsa' | 'ed25519'),
+          hostKey: sshd.fingerprint(type),
           certified: true,
         })
         expect(readFileSync(sshd.knownHosts, 'utf8')).toBe(before)
       },
-      {keyTypes: ['ed25519', 'ecdsa', 'rsa']},
+      {keyTypes: type === 'ed25519' ? ['ed25519'] : ['ed25519', type]},
     )
   },
 )
@@ -101,15 +111,18 @@ test.each<[string, Signed, string]>([
   ['names', {names: '127.0.0.*'}, 'not for 127.0.0.1'],
   ['role', {role: 'user'}, 'for a user'],
   ['algorithm', {ca: 'rsa', more: ['-t', 'ssh-rsa']}, 'ssh-rsa, which is not allowed'],
-])('a certificate that is no good (%s) is refused with its reason: %#', async (certificate, signed, text) => {
-  await withHost(signed, async (sshd) => {
-    const error = await refusal(connect(sshd))
-    expect(error.code).toBe('HOST_KEY_UNKNOWN')
-    expect(error.message).toContain(text)
-    expect(error.message).toContain(`${sshd.knownHosts}:1`)
-    expect(error.details).toMatchObject({certificate})
-  })
-})
+])(
+  'a certificate that is no good (%s) is refused with its reason: %#',
+  async (certificate, signed, text) => {
+    await withHost(signed, async (sshd) => {
+      const error = await refusal(connect(sshd))
+      expect(error.code).toBe('HOST_KEY_UNKNOWN')
+      expect(error.message).toContain(text)
+      expect(error.message).toContain(`${sshd.knownHosts}:1`)
+      expect(error.details).toMatchObject({certificate})
+    })
+  },
+)
 
 test('a certificate by another authority counts for nothing, and both are named', async () => {
   await withHost({ca: 'other'}, async (sshd) => {
@@ -164,7 +177,10 @@ test('who takes any new key takes one with a bad certificate, too, but never in 
 
 test('a revoked authority and a revoked host key are refused, whatever is accepted', async () => {
   await withHost({}, async (sshd) => {
-    writeFileSync(sshd.knownHosts, `${caLine('*')}${caLine('*').replace('cert-authority', 'revoked')}`)
+    writeFileSync(
+      sshd.knownHosts,
+      `${caLine('*')}${caLine('*').replace('cert-authority', 'revoked')}`,
+    )
     const error = await refusal(connect(sshd, {accept: true}, ''))
     expect(error.code).toBe('HOST_KEY_REVOKED')
     expect(error.message).toContain(`certificate signed by`)
@@ -195,15 +211,25 @@ test.each<[string, (port: number) => string, boolean]>([
       expect(error.code).toBe('HOST_KEY_UNKNOWN')
       expect(error.message).not.toContain('certificate')
     }
+    expect(sshConnects(sshd)).toBe(trusted)
   })
 })
 
-test('an authority for the very port alone decides about it', async () => {
+test('an authority for the very port does not hide the one for the host', async () => {
   await withHost({}, async (sshd) => {
-    writeFileSync(sshd.knownHosts, caLine(`[127.0.0.1]:${sshd.port}`, 'other') + caLine('127.0.0.1'))
-    expect(await refusal(connect(sshd))).toMatchObject({
-      details: {certificate: 'other-authority'},
-    })
+    const near = caLine(`[127.0.0.1]:${sshd.port}`, 'other')
+    writeFileSync(sshd.knownHosts, near + caLine('127.0.0.1'))
+    expect(await connect(sshd)).toMatchObject({certified: true})
+    expect(sshConnects(sshd)).toBe(true)
+  })
+})
+
+test('a revoked authority is refused also where another line about the host says so', async () => {
+  await withHost({}, async (sshd) => {
+    const revoked = caLine(`[127.0.0.1]:${sshd.port}`).replace('cert-authority', 'revoked')
+    writeFileSync(sshd.knownHosts, revoked + caLine('127.0.0.1'))
+    expect(await refusal(connect(sshd))).toMatchObject({code: 'HOST_KEY_REVOKED'})
+    expect(sshConnects(sshd)).toBe(false)
   })
 })
 
@@ -248,16 +274,17 @@ test('where neither the old plain key nor the certificate fits, the key has chan
 test('a pinned key and a given fingerprint are the only ones that will do, whoever vouches for another', async () => {
   await withHost({}, async (sshd) => {
     const pinned = 'SHA256:pinned'
+    const connections = () => sshd.log().match(/Connection from/g)?.length
+    expect(await connect(sshd, {pinned: sshd.fingerprint()})).toMatchObject({certified: false})
+    expect(connections()).toBe(1)
+    expect(await connect(sshd)).toMatchObject({certified: true})
+    expect(connections()).toBe(3)
     const error = await refusal(connect(sshd, {pinned}))
     expect(error.code).toBe('HOST_KEY_CHANGED')
     expect(error.suggestions.join()).toContain(`authority in ${sshd.knownHosts}:1`)
-    expect(await connect(sshd, {pinned: sshd.fingerprint()})).toMatchObject({certified: false})
     expect(await refusal(connect(sshd, {accept: pinned}))).toMatchObject({
       code: 'HOST_KEY_CHANGED',
     })
-    const log = sshd.log()
-    // None of these had to ask for the certificate.
-    expect(log).not.toContain('[preauth]\nconnection without')
   })
 })
 
@@ -279,7 +306,61 @@ test('each machine on the way and the one behind it are trusted by their certifi
         certified: true,
       })
       expect(jump.logins()).toBe(1)
-      expect(sshd.log()).toContain(`Connection closed by 127.0.0.1`)
     })
+  })
+})
+
+test('who shows the certificate of a host but another key is refused, whatever is accepted', async () => {
+  await withHost({}, async (sshd) => {
+    const thief = await startSshd()
+    writeFileSync(join(thief.dir, 'authorized_keys'), readFileSync(`${sshd.key}.pub`))
+    let count = 0
+    // The first connection, for the certificate, is the true host's.
+    const between = createServer((socket) => {
+      const to = connectTcp((++count % 2 === 1 ? sshd : thief).port, '127.0.0.1')
+      socket.pipe(to).pipe(socket)
+      for (const end of [socket, to]) end.on('error', () => {})
+    })
+    await new Promise<void>((resolve) => between.listen(0, '127.0.0.1', resolve))
+    try {
+      const {port} = between.address() as AddressInfo
+      const target = await resolveTarget(`${sshd.user}@127.0.0.1:${port}`, {env: sshd.env})
+      for (const accept of [undefined, true]) {
+        const ask = fakeAsk([true])
+        const error = await refusal(dial(target, {env: sshd.env, accept, ask}))
+        expect(error.code).toBe('HOST_KEY_CHANGED')
+        expect(error.message).toContain(`${thief.fingerprint()}, but its certificate`)
+        expect(error.message).toContain(sshd.fingerprint())
+        expect(ask.asked).toEqual([])
+      }
+      expect(thief.logins()).toBe(0)
+    } finally {
+      between.close()
+      await thief.stop()
+    }
+  })
+})
+
+test('a server that allows one stranger at a time can be asked for its certificate', async () => {
+  await withHost({}, async (sshd) => expect(await connect(sshd)).toMatchObject({certified: true}), {
+    config: ['MaxStartups 1:100:1'],
+  })
+})
+
+test('the certificate comes by a ProxyCommand, too', async () => {
+  await withHost({}, async (sshd) => {
+    const relay = `const s=require("net").connect(%p,"%h");process.stdin.pipe(s).pipe(process.stdout)`
+    const config = `StrictHostKeyChecking yes\nProxyCommand ${process.execPath} -e '${relay}'`
+    expect(await connect(sshd, {}, config)).toMatchObject({certified: true})
+  })
+})
+
+test('HostKeyAlgorithms without certificates asks for none', async () => {
+  await withHost({}, async (sshd) => {
+    const config = 'StrictHostKeyChecking yes\nHostKeyAlgorithms ssh-ed25519'
+    expect(await refusal(connect(sshd, {}, config))).toMatchObject({
+      details: {certificate: 'none'},
+    })
+    expect(sshConnects(sshd)).toBe(false)
   })
 })

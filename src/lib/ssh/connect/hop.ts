@@ -79,7 +79,7 @@ async function attempts(target: SshTarget, options: HopOptions, deadline: Deadli
         refusedTypes.push(error.keyType)
         continue
       }
-      if (mismatch) throw mismatch
+      if (mismatch && showsNoOther(error)) throw mismatch
       if (error instanceof CertificateWanted && !wanted) {
         wanted = true
         continue
@@ -133,6 +133,15 @@ function mayHaveAnother(policy: HostKeyPolicy, error: unknown): boolean {
   return exact && OllamaxError.is(error, 'HOST_KEY_CHANGED')
 }
 
+/** No key type is left that has not been shown yet. */
+class NoneLeft extends Error {}
+
+/** True for what says that the server has no other key; all else has reasons of its own. */
+function showsNoOther(error: unknown): boolean {
+  const unmet = OllamaxError.is(error, 'SSH_UNREACHABLE') && error.details?.reason === 'handshake'
+  return unmet || error instanceof NoneLeft
+}
+
 interface Attempt {
   readonly deadline: Deadline
   readonly refusedTypes: readonly string[]
@@ -145,7 +154,7 @@ async function attempt(record: HostRecord, options: HopOptions, attempt: Attempt
   const algorithms = hostKeyAlgorithms(record, certifiedType(verdict)).filter(
     (name) => !refusedTypes.includes(typeOf(name)),
   )
-  if (algorithms.length === 0) throw new Error('no key type is left to ask for')
+  if (algorithms.length === 0) throw new NoneLeft('no key type is left to ask for')
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => {})
   const auth = startDeadline(AUTH_MS + target.connectTimeoutMs, options.signal, () =>

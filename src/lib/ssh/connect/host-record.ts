@@ -12,7 +12,7 @@ export interface HostRecord {
   readonly known: readonly KnownHost[]
   /** Keys of the same host under its name without the port, which OpenSSH accepts too. */
   readonly portless: readonly KnownHost[]
-  /** Lines of certificate authorities that may vouch for it; those with its port, if any, count alone. */
+  /** Lines of certificate authorities that may vouch for it, by its name with the port or without. */
   readonly authorities: readonly KnownHost[]
 }
 
@@ -24,10 +24,7 @@ export async function readHostRecord(target: SshTarget): Promise<HostRecord> {
   const bareName = alias ?? target.host.toLowerCase()
   const known = all.filter((record) => coversHost(record, name))
   const portless = name === bareName ? [] : all.filter((record) => coversHost(record, bareName))
-  const [near, far] = [known, portless].map((list) =>
-    list.filter((record) => record.marker === 'cert-authority'),
-  )
-  const authorities = (near?.length ? near : far) ?? []
+  const authorities = [...known, ...portless].filter((it) => it.marker === 'cert-authority')
   return {target, name, bareName, known, portless, authorities}
 }
 
