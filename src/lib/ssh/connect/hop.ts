@@ -3,7 +3,8 @@ import ssh2, {type Client, type ConnectConfig, type ServerHostKeyAlgorithm} from
 import {messageOf, OllamaxError} from '../../errors.ts'
 import {abortable, type Deadline, startDeadline} from '../deadline.ts'
 import type {SshTarget} from '../target.ts'
-import {type Credentials, prepareCredentials, type Secrets} from './auth.ts'
+import {type Credentials, prepareCredentials} from './auth.ts'
+import type {Secrets} from './auth-step.ts'
 import {fetchCertificate} from './fetch-certificate.ts'
 import {certifiedType, judgeCertificate, type Verdict} from './host-certificate.ts'
 import {
