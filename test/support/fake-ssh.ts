@@ -1,4 +1,5 @@
 import {spawnSync} from 'node:child_process'
+import {generateKeyPairSync} from 'node:crypto'
 import {readFileSync} from 'node:fs'
 import ssh2, {type AuthContext, type Connection} from 'ssh2'
 
@@ -16,13 +17,21 @@ export interface FakeSshOptions {
   readonly password?: string
   /** keyboard-interactive: prompt -> answer. A prompt ending in `? ` is echoed. */
   readonly questions?: Readonly<Record<string, string>>
+  /** Each question comes by itself once the one before it is answered, as PAM's do. */
+  readonly oneByOne?: boolean
   /** Public key file: this key must come before the password. */
   readonly keyFirst?: string
 }
 
+/** A private key. Not by ssh2: about one of two hundred that it makes cannot be read by itself. */
+export function freshKey(): string {
+  const {privateKey} = generateKeyPairSync('ec', {namedCurve: 'prime256v1'})
+  return String(privateKey.export({type: 'sec1', format: 'pem'}))
+}
+
 export async function startFakeSsh(options: FakeSshOptions): Promise<FakeSsh> {
   const attempts: string[] = []
-  const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private
+  const hostKey = freshKey()
   const open = new Set<Connection>()
   const server = new ssh2.Server({hostKeys: [hostKey]}, (connection) => {
     open.add(connection)
@@ -87,10 +96,19 @@ function decide(
     else context.reject(methods)
   } else if (context.method === 'keyboard-interactive' && questions) {
     const prompts = Object.keys(questions).map((prompt) => ({prompt, echo: prompt.endsWith('? ')}))
-    context.prompt(prompts, (answers) => {
-      const right = Object.values(questions).every((answer, at) => answers[at] === answer)
-      if (right) context.accept()
-      else context.reject(methods)
-    })
+    const rounds = options.oneByOne ? prompts.map((prompt) => [prompt]) : [prompts]
+    const given: string[] = []
+    const goOn = () => {
+      const round = rounds.shift()
+      if (round) {
+        context.prompt(round, (answers) => {
+          given.push(...answers)
+          goOn()
+        })
+      } else if (Object.values(questions).every((answer, at) => given[at] === answer)) {
+        context.accept()
+      } else context.reject(methods)
+    }
+    goOn()
   } else context.reject(methods)
 }

@@ -34,6 +34,8 @@ export interface Sshd {
 export interface SshdOptions {
   /** Lines of sshd_config, before our own (the first one counts). */
   readonly config?: readonly string[]
+  /** Does what needs the host keys that lie in `dir` and returns more lines of sshd_config. */
+  readonly prepare?: (dir: string) => readonly string[]
   readonly keyTypes?: readonly ('ed25519' | 'ecdsa' | 'rsa')[]
   /** Options before the key in authorized_keys. */
   readonly keyOptions?: string
@@ -86,6 +88,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     join(dir, 'sshd_config'),
     [
       ...(options.config ?? []),
+      ...(options.prepare?.(dir) ?? []),
       `Port ${port}`,
       'ListenAddress 127.0.0.1',
       ...types.map((type) => `HostKey ${join(dir, `host_${type}`)}`),

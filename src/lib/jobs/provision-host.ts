@@ -35,7 +35,8 @@ export interface ProvisionOptions {
 
 /** What became of a host. */
 export interface Provisioned {
-  readonly hostKey: string
+  /** The key to pin; undefined where a certificate authority answers for it, under which it may change. */
+  readonly hostKey: string | undefined
   readonly facts: Facts
   readonly plan: Plan
   /** Absent with `dryRun`, and where nothing had to be done. */
@@ -73,7 +74,7 @@ export async function provisionHost(
     signal,
   })
   const {plan, artifact} = await settle(tools, remote, {options, facts})
-  const {hostKey} = remote
+  const hostKey = remote.certified ? undefined : remote.hostKey
   if (plan.problems.length > 0) throw unfit(name, plan)
   const done = {hostKey, facts, plan, warnings: plan.warnings}
   // A node that is known and as it is wanted is left in peace.
@@ -134,6 +135,7 @@ export function twinWarning(nodes: readonly NodeSpec[], node: SshNode): string[]
     (it) =>
       it.kind === 'ssh' &&
       it.name !== node.name &&
+      it.hostKey !== undefined &&
       it.hostKey === node.hostKey &&
       port(it) === port(node),
   )
@@ -160,7 +162,7 @@ export function nodeAfter(
     kind: 'ssh',
     name: before?.name ?? options.name,
     ssh: options.target,
-    hostKey,
+    ...(hostKey === undefined ? {} : {hostKey}),
     install: plan.install,
     labels: {...before?.labels, ...options.labels},
     drained: before?.drained ?? false,

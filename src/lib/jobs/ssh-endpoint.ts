@@ -51,10 +51,11 @@ export async function heldEndpoint(
   }
 }
 
-/** True for what a person at the terminal could answer: a password, a passphrase, an unknown host. */
+/** True for what a person at the terminal could answer: a password, a code, a passphrase, an unknown host. */
 function mayAsk(error: unknown): boolean {
   return (
     OllamaxError.is(error, 'SSH_DENIED') ||
+    OllamaxError.is(error, 'NEEDS_TTY') ||
     OllamaxError.is(error, 'SSH_KEY') ||
     OllamaxError.is(error, 'HOST_KEY_UNKNOWN')
   )

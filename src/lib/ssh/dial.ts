@@ -3,8 +3,8 @@ import {exec} from './channels/exec.ts'
 import {openForward} from './channels/forward.ts'
 import {put} from './channels/put.ts'
 import {openShell} from './channels/shell.ts'
-import type {Secrets} from './connect/auth.ts'
-import {connectHop} from './connect/hop.ts'
+import type {Secrets} from './connect/auth-step.ts'
+import {connectHop, type Hop} from './connect/hop.ts'
 import type {HostKeyPolicy} from './connect/host-key.ts'
 import {type Wire, wireOver} from './connect/wire.ts'
 import type {Remote} from './remote.ts'
@@ -42,7 +42,7 @@ export async function dial(target: SshTarget, options: DialOptions): Promise<Con
     }
     const last = await connectHop(target, {...options, ...through(wires.at(-1), target)})
     const wire = wireOver(last.client, target.target, () => closeAll(wires))
-    return remoteOver(wire, {hostKey: last.hostKey, wires, env: options.env})
+    return remoteOver(wire, {hop: last, wires, env: options.env})
   } catch (error) {
     closeAll(wires)
     throw error
@@ -70,11 +70,12 @@ function closeAll(wires: readonly Wire[]): void {
 
 function remoteOver(
   wire: Wire,
-  about: {hostKey: string; wires: readonly Wire[]; env: Readonly<NodeJS.ProcessEnv>},
+  about: {hop: Hop; wires: readonly Wire[]; env: Readonly<NodeJS.ProcessEnv>},
 ): Connection {
   return {
     target: wire.label,
-    hostKey: about.hostKey,
+    hostKey: about.hop.hostKey,
+    certified: about.hop.trust === 'authority',
     lost: wire.lost,
     exec: (script, options) => exec(wire, script, options),
     put: (source, path, options) => put(wire, source, path, options),

@@ -44,6 +44,11 @@ export interface Remote {
   /** SHA256 fingerprint of the host key that was accepted. */
   readonly hostKey: string
   /**
+   * True where a certificate authority of known_hosts vouched for that key. It may change under the
+   * authority, so it is not to be pinned.
+   */
+  readonly certified: boolean
+  /**
    * Runs a constant POSIX script by `/bin/sh`, values as `args`. Output of the account's own start-up
    * files is kept out of `stdout`. A non-zero exit code is a result, not an error.
    */

@@ -31,6 +31,8 @@ export interface SshTarget {
   readonly hostKeyAlias: string | undefined
   /** Algorithms in order of preference; empty = our own order. */
   readonly hostKeyAlgorithms: readonly string[]
+  /** Algorithms that a host certificate may be signed with; empty = our own list. */
+  readonly caSignatureAlgorithms: readonly string[]
   readonly hashKnownHosts: boolean
   /** Files to look in; the first is the one that new keys are added to. */
   readonly userKnownHosts: readonly string[]
@@ -239,7 +241,8 @@ function interpret(
             ? 'ask'
             : 'no',
     hostKeyAlias: set('hostkeyalias'),
-    hostKeyAlgorithms: set('hostkeyalgorithms')?.split(',') ?? [],
+    hostKeyAlgorithms: plainList(set('hostkeyalgorithms')),
+    caSignatureAlgorithms: plainList(set('casignaturealgorithms')),
     hashKnownHosts: flag('hashknownhosts', false),
     userKnownHosts: hashed === 'none' ? [] : words(hashed).map(expand),
     globalKnownHosts: words(settings.get('globalknownhostsfile')?.join(' ') ?? '')
@@ -249,6 +252,11 @@ function interpret(
     addressFamily: one('addressfamily') === 'inet' ? 4 : one('addressfamily') === 'inet6' ? 6 : 0,
     bindAddress: set('bindaddress'),
   }
+}
+
+/** The names of a list; empty for what is only a change of OpenSSH's defaults (+, -, ^), which are not known here. */
+function plainList(list: string | undefined): readonly string[] {
+  return list === undefined || /^[+^-]/.test(list) ? [] : list.split(',')
 }
 
 function agentSocket(

@@ -115,6 +115,7 @@ test('a holder that hangs is done without', async () => {
 test('a holder that was killed is replaced by the next use', async () => {
   await open()
   const first = (await status())?.pid ?? 0
+  expect(first).toBeGreaterThan(0)
   process.kill(first, 'SIGKILL')
   await waitFor('its end', async () => !(await status()))
   expect(await echo(await open(), 'again')).toBe('again')

@@ -102,6 +102,7 @@ test('each host is given the archive of its system and processor, with the check
   const remote: Remote = {
     target: 'h',
     hostKey: '',
+    certified: false,
     exec: no,
     put: no,
     forward: no,

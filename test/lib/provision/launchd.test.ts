@@ -171,6 +171,7 @@ test('a new agent is killed to see that it comes back, and is not said to surviv
   const remote: Remote = {
     target: 'ann@mini',
     hostKey: '',
+    certified: false,
     exec: async (script, options) => ({
       code: 0,
       stdout: mac.run(script, options?.args),

@@ -186,6 +186,63 @@ test('keyboard-interactive asks each of its questions, with echo or without', as
   })
 })
 
+const SECRET = {OLLAMAX_SSH_PASSWORD: 'pw-1'}
+
+test.each(['Password: ', "me@host's password: ", '(me@host) Password for me:', 'PASSWORD:'])(
+  'a question for the password (%s) is answered by the one given',
+  async (question) => {
+    await withServer({questions: {[question]: 'pw-1'}}, async ({port}) => {
+      await login({config: nothing, port, env: SECRET})
+    })
+  },
+)
+
+test.each<[string, Record<string, string>]>([
+  ['a one-time code', {'Verification code: ': 'pw-1'}],
+  ['a one-time password', {'One-time password (OATH) for `me`: ': 'pw-1'}],
+  ['a new password', {'New password: ': 'pw-1'}],
+  ['something that is shown', {'Your password? ': 'pw-1'}],
+  ['two things at once', {'Password: ': 'pw-1', 'Password token: ': 'pw-1'}],
+])('without a terminal a question for %s is not answered by the password', async (_, questions) => {
+  await withServer({questions}, async ({port}) => {
+    const attempt = login({config: nothing, port, env: SECRET})
+    await expect(attempt).rejects.toMatchObject({
+      code: 'NEEDS_TTY',
+      message: expect.stringContaining(Object.keys(questions)[0]?.trim() ?? ''),
+    })
+    const error = await attempt.catch((thrown: Error) => thrown)
+    expect(String(error) + JSON.stringify(error)).not.toContain('pw-1')
+  })
+})
+
+test('a password that is given goes once, and what else is asked goes to the terminal', async () => {
+  const questions = {'Password: ': 'pw-1', 'Verification code: ': '123456'}
+  await withServer({questions, oneByOne: true}, async ({port}) => {
+    const ask = fakeAsk(['123456'])
+    await login({config: nothing, port, env: SECRET, ask})
+    expect(ask.asked).toHaveLength(1)
+    expect(ask.asked[0]).toContain('Verification code')
+    await expect(login({config: nothing, port, env: SECRET})).rejects.toMatchObject({
+      code: 'NEEDS_TTY',
+      message: expect.stringContaining('Verification code'),
+    })
+  })
+  const twice = {'Password: ': 'pw-1', 'Password again, please - password: ': 'pw-1'}
+  await withServer({questions: twice, oneByOne: true}, async ({port}) => {
+    await expect(login({config: nothing, port, env: SECRET})).rejects.toMatchObject({
+      code: 'NEEDS_TTY',
+    })
+  })
+})
+
+test('a password that is given goes by the plain method before any question', async () => {
+  const questions = {'Verification code: ': '1'}
+  await withServer({password: 'pw-1', questions}, async ({port, attempts}) => {
+    await login({config: nothing, port, env: SECRET})
+    expect(attempts).not.toContain('keyboard-interactive')
+  })
+})
+
 test('where a key and a password are wanted, both are given', async () => {
   await withServer({password: 'second', keyFirst: `${sshd.key}.pub`}, async ({port}) => {
     await login({config: only(sshd.key), port, secrets: {password: 'second'}})

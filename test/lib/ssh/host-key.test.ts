@@ -63,6 +63,18 @@ test('a fingerprint given beforehand lets in exactly that key', async () => {
   await connect({accept: sshd.fingerprint('ed25519')})
 })
 
+test('a login that is refused is said as such where the fingerprint is of the second key shown', async () => {
+  const keys = readFileSync(join(sshd.dir, 'authorized_keys'))
+  writeFileSync(join(sshd.dir, 'authorized_keys'), '')
+  try {
+    await expect(connect({pinned: sshd.fingerprint('rsa')})).rejects.toMatchObject({
+      code: 'SSH_DENIED',
+    })
+  } finally {
+    writeFileSync(join(sshd.dir, 'authorized_keys'), keys)
+  }
+})
+
 test('StrictHostKeyChecking: yes refuses, accept-new and no take a new key', async () => {
   const strict = (value: string) => `StrictHostKeyChecking ${value}`
   await expect(connect({ask: fakeAsk([true])}, strict('yes'))).rejects.toMatchObject({

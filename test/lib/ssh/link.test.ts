@@ -10,6 +10,7 @@ function connection(): {made: Connection; cut: () => void; closed: () => boolean
   const made: Connection = {
     target: 't',
     hostKey: 'SHA256:x',
+    certified: false,
     lost: lost.signal,
     exec: never,
     put: never,

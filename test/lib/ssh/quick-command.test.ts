@@ -4,9 +4,10 @@ import ssh2 from 'ssh2'
 import {expect, test} from 'vitest'
 import {exec} from '../../../src/lib/ssh/channels/exec.ts'
 import {wireOver} from '../../../src/lib/ssh/connect/wire.ts'
+import {freshKey} from '../../support/fake-ssh.ts'
 
 test('a command that is over in the packet that says it has begun keeps its exit code', async () => {
-  const {private: key} = ssh2.utils.generateKeyPairSync('ed25519')
+  const key = freshKey()
   const server = new ssh2.Server({hostKeys: [key]}, (client) => {
     client.on('error', () => {})
     client.on('authentication', (attempt) => attempt.accept())

@@ -6,40 +6,17 @@ import ssh2, {
   type SignCallback,
   type SigningRequestOptions,
 } from 'ssh2'
-import type {Ask} from '../../cluster/ask.ts'
 import {isAbort, messageOf, OllamaxError} from '../../errors.ts'
-import type {Deadline} from '../deadline.ts'
 import type {SshTarget} from '../target.ts'
+import type {AuthOptions, Step} from './auth-step.ts'
 import {fingerprintOf} from './known-hosts.ts'
-
-/** Secrets that a caller already has (from stdin, say). Asked for only when a server wants them. */
-export interface Secrets {
-  readonly password?: string | undefined
-  readonly passphrase?: string | undefined
-}
-
-export interface AuthOptions {
-  readonly target: SshTarget
-  readonly env: Readonly<NodeJS.ProcessEnv>
-  readonly secrets?: Secrets | undefined
-  readonly ask?: Ask | undefined
-  readonly deadline: Deadline
-  /** Told of what ends the attempt at once: the user's Ctrl-C at a question. */
-  readonly fail: (error: unknown) => void
-}
+import {givenPassword, talkSteps} from './talk.ts'
 
 /** The credentials of one connection attempt, and the story of what became of them. */
 export interface Credentials {
   readonly handler: AuthHandlerMiddleware
   /** The error to show after the server's last no. */
   denied(cause?: unknown): OllamaxError
-}
-
-type Step = {
-  readonly method: string
-  readonly label: string
-  /** Undefined: the step turned out to be impossible. */
-  readonly make: () => Promise<AnyAuthMethod | undefined>
 }
 
 /**
@@ -51,7 +28,7 @@ export async function prepareCredentials(options: AuthOptions): Promise<Credenti
   const {target} = options
   const story: Story = {tried: [], notes: [], offered: undefined, signed: false}
   const keys = target.authMethods.includes('publickey') ? await keySteps(options, story) : []
-  const steps = target.authMethods.flatMap((method) =>
+  const steps = methodsInTurn(options).flatMap((method) =>
     method === 'publickey' ? keys : [...talkSteps(method, options)],
   )
   let first = true
@@ -72,6 +49,18 @@ export async function prepareCredentials(options: AuthOptions): Promise<Credenti
     )
   }
   return {handler, denied: (cause) => deniedError(options, story, cause)}
+}
+
+/**
+ * The methods that the configuration allows, in its order; but a password that is given goes by the plain
+ * method first, where no question has to be guessed at.
+ */
+function methodsInTurn(options: AuthOptions): readonly string[] {
+  const methods = options.target.authMethods
+  if (givenPassword(options) === undefined || !methods.includes('password')) return methods
+  const rest = methods.filter((method) => method !== 'password')
+  const at = rest.indexOf('keyboard-interactive')
+  return at < 0 ? methods : rest.toSpliced(at, 0, 'password')
 }
 
 interface Story {
@@ -276,57 +265,6 @@ async function readAgent(target: SshTarget, story: Story): Promise<AgentKeys> {
           else resolve(Buffer.from(signature))
         })
       }),
-  }
-}
-
-/** Up to three questions, or one answer that is already there; wrong answers are not repeated. */
-function* talkSteps(method: string, options: AuthOptions): Generator<Step> {
-  const {target, ask, deadline, env} = options
-  const given = options.secrets?.password ?? env.OLLAMAX_SSH_PASSWORD
-  const tries = given === undefined ? 3 : 1
-  if (given === undefined && !ask?.interactive) return
-  const secret = (question: string) =>
-    given !== undefined
-      ? Promise.resolve(given)
-      : deadline.paused(async () => ask?.secret(question, 'OLLAMAX_SSH_PASSWORD') ?? '')
-  const username = target.user
-  const who = `${target.user}@${target.alias}`
-  for (let at = 0; at < tries; at++) {
-    if (method === 'password') {
-      yield {
-        method,
-        label: 'password',
-        make: async () => ({
-          type: 'password',
-          username,
-          password: await secret(`Password of ${who}`),
-        }),
-      }
-    } else {
-      yield {
-        method,
-        label: 'keyboard-interactive',
-        make: async () => ({
-          type: 'keyboard-interactive',
-          username,
-          prompt(_name, instructions, _lang, prompts, finish) {
-            const answers = (async () => {
-              const list: string[] = []
-              for (const {prompt, echo} of prompts) {
-                const question = `${who}: ${instructions ? `${instructions} ` : ''}${prompt}`
-                list.push(
-                  echo && ask?.interactive
-                    ? await deadline.paused(() => ask.text(question, 'a terminal'))
-                    : await secret(question),
-                )
-              }
-              return list
-            })()
-            answers.then(finish, options.fail)
-          },
-        }),
-      }
-    }
   }
 }
 

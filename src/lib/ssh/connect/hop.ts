@@ -1,26 +1,32 @@
-import {spawn} from 'node:child_process'
-import {connect as connectTcp} from 'node:net'
-import {Duplex} from 'node:stream'
+import type {Duplex} from 'node:stream'
 import ssh2, {type Client, type ConnectConfig, type ServerHostKeyAlgorithm} from 'ssh2'
 import {messageOf, OllamaxError} from '../../errors.ts'
 import {abortable, type Deadline, startDeadline} from '../deadline.ts'
 import type {SshTarget} from '../target.ts'
-import {type Credentials, prepareCredentials, type Secrets} from './auth.ts'
+import {type Credentials, prepareCredentials} from './auth.ts'
+import type {Secrets} from './auth-step.ts'
+import {fetchCertificate} from './fetch-certificate.ts'
+import {certifiedType, judgeCertificate, type Verdict} from './host-certificate.ts'
 import {
+  CertificateWanted,
   type HostKeyPolicy,
+  judgeHostKey,
+  type Trust,
+  wantsCertificate,
+} from './host-key.ts'
+import {
+  certificateAlgorithms,
   type HostRecord,
   hostKeyAlgorithms,
-  judgeHostKey,
   readHostRecord,
-} from './host-key.ts'
+  typeOf,
+} from './host-record.ts'
 import {fingerprintOf, keyTypeOf} from './known-hosts.ts'
+import {at, notSsh, openStream, type Route} from './route.ts'
 
-export interface HopOptions extends HostKeyPolicy {
-  readonly env: Readonly<NodeJS.ProcessEnv>
+export interface HopOptions extends HostKeyPolicy, Route {
   readonly secrets?: Secrets | undefined
   readonly signal?: AbortSignal | undefined
-  /** Opens the stream to this machine through the one before it; absent = a connection of our own. */
-  readonly through?: (signal: AbortSignal) => Promise<Duplex>
 }
 
 /** An authenticated connection to one machine. */
@@ -28,6 +34,8 @@ export interface Hop {
   readonly client: Client
   /** Fingerprint of the key that was accepted. */
   readonly hostKey: string
+  /** What made it so. */
+  readonly trust: Trust
 }
 
 const AUTH_MS = 30_000
@@ -58,22 +66,55 @@ export async function connectHop(target: SshTarget, options: HopOptions): Promis
 async function attempts(target: SshTarget, options: HopOptions, deadline: Deadline): Promise<Hop> {
   const refusedTypes: string[] = []
   let mismatch: unknown
+  let wanted = false
+  let verdict: Verdict | undefined
   for (let dropped = 0; ; ) {
     try {
-      return await attempt(target, options, {deadline, refusedTypes})
+      const record = await readHostRecord(target)
+      wanted ||= wantsCertificate(record, options)
+      if (wanted) verdict ??= await certify(record, options, deadline.signal)
+      return await attempt(record, options, {deadline, refusedTypes, verdict})
     } catch (error) {
       if (error instanceof Mismatch) {
         mismatch ??= error.cause
         refusedTypes.push(error.keyType)
         continue
       }
-      if (mismatch) throw mismatch
+      if (mismatch && showsNoOther(error)) throw mismatch
+      if (error instanceof CertificateWanted && !wanted) {
+        wanted = true
+        continue
+      }
       if (!(error instanceof Dropped)) throw error
       if (++dropped >= DROPPED_TRIES) throw error.cause
       const pauseMs = 100 * 2 ** dropped * (0.5 + Math.random())
       await abortable(deadline.signal, new Promise((resolve) => setTimeout(resolve, pauseMs)))
     }
   }
+}
+
+/**
+ * Asks the machine for its certificate, over a stream of its own, and judges it. Before the connection
+ * and not beside it: a server may allow only one that has not logged in yet (MaxStartups).
+ */
+async function certify(
+  record: HostRecord,
+  options: HopOptions,
+  signal: AbortSignal,
+): Promise<Verdict | undefined> {
+  const {target, known, portless, bareName, authorities} = record
+  const [first, ...others] = authorities
+  if (!first) return undefined
+  const stream = await openStream(target, options, signal)
+  const fetched = await fetchCertificate(stream, certificateAlgorithms(record), signal)
+  if (fetched.kind === 'dropped') throw new Dropped('dropped', {cause: notSsh(target, undefined)})
+  return judgeCertificate(fetched, {
+    name: bareName,
+    authorities: [first, ...others],
+    revoked: [...known, ...portless].filter((line) => line.marker === 'revoked'),
+    algorithms: target.caSignatureAlgorithms,
+    nowMs: Date.now(),
+  })
 }
 
 /** The server hung up before it said anything. */
@@ -93,18 +134,28 @@ function mayHaveAnother(policy: HostKeyPolicy, error: unknown): boolean {
   return exact && OllamaxError.is(error, 'HOST_KEY_CHANGED')
 }
 
+/** No key type is left that has not been shown yet. */
+class NoneLeft extends Error {}
+
+/** True for what says that the server has no other key; all else has reasons of its own. */
+function showsNoOther(error: unknown): boolean {
+  const unmet = OllamaxError.is(error, 'SSH_UNREACHABLE') && error.details?.reason === 'handshake'
+  return unmet || error instanceof NoneLeft
+}
+
 interface Attempt {
   readonly deadline: Deadline
   readonly refusedTypes: readonly string[]
+  readonly verdict: Verdict | undefined
 }
 
-async function attempt(target: SshTarget, options: HopOptions, attempt: Attempt): Promise<Hop> {
-  const {deadline} = attempt
-  const record = await readHostRecord(target)
-  const algorithms = hostKeyAlgorithms(record).filter(
-    (name) => !attempt.refusedTypes.includes(name.startsWith('rsa-') ? 'ssh-rsa' : name),
+async function attempt(record: HostRecord, options: HopOptions, attempt: Attempt): Promise<Hop> {
+  const {deadline, refusedTypes, verdict} = attempt
+  const {target} = record
+  const algorithms = hostKeyAlgorithms(record, certifiedType(verdict)).filter(
+    (name) => !refusedTypes.includes(typeOf(name)),
   )
-  if (algorithms.length === 0) throw new Error('no key type is left to ask for')
+  if (algorithms.length === 0) throw new NoneLeft('no key type is left to ask for')
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => {})
   const auth = startDeadline(AUTH_MS + target.connectTimeoutMs, options.signal, () =>
@@ -116,7 +167,7 @@ async function attempt(target: SshTarget, options: HopOptions, attempt: Attempt)
     clear: () => {},
   }
   const client = new ssh2.Client()
-  const story: Story = {phase: 'banner', hostKey: ''}
+  const story: Story = {phase: 'banner', hostKey: '', trust: 'key'}
   let stream: Duplex | undefined
   try {
     // Before the stream: a server may hang up at once, and then somebody must be listening already.
@@ -136,11 +187,11 @@ async function attempt(target: SshTarget, options: HopOptions, attempt: Attempt)
       ...settingsOf(target, algorithms),
       sock: stream,
       authHandler: credentials.handler,
-      hostVerifier: verifier({record, options, story, fail, deadline: both}),
+      hostVerifier: verifier({record, verdict, options, story, fail, deadline: both}),
     })
     const early = abortable(deadline.signal, Promise.race([ready, failure.promise]))
     await abortable(auth.signal, early)
-    return {client, hostKey: story.hostKey}
+    return {client, hostKey: story.hostKey, trust: story.trust}
   } catch (error) {
     client.on('error', () => {})
     client.destroy()
@@ -164,13 +215,14 @@ function settingsOf(target: SshTarget, algorithms: readonly string[]): ConnectCo
 
 interface Judging {
   readonly record: HostRecord
+  readonly verdict: Verdict | undefined
   readonly options: HopOptions
   readonly story: Story
   readonly fail: (error: unknown) => void
   readonly deadline: Deadline
 }
 
-function verifier({record, options, story, fail, deadline}: Judging) {
+function verifier({record, verdict, options, story, fail, deadline}: Judging) {
   let trusted: Buffer | undefined
   return (key: Buffer, verify: (ok: boolean) => void): void => {
     // Asked again whenever the server changes keys on the way: by then the answer is known, and another
@@ -178,9 +230,10 @@ function verifier({record, options, story, fail, deadline}: Judging) {
     if (trusted) return void setImmediate(verify, trusted.equals(key))
     story.phase = 'host key'
     story.hostKey = fingerprintOf(key)
-    const judged = deadline.paused(() => judgeHostKey(record, key, options))
+    const judged = deadline.paused(() => judgeHostKey(record, key, {policy: options, verdict}))
     judged.then(
-      () => {
+      (trust) => {
+        story.trust = trust
         trusted = Buffer.from(key)
         verify(true)
       },
@@ -196,6 +249,7 @@ function verifier({record, options, story, fail, deadline}: Judging) {
 interface Story {
   phase: 'banner' | 'host key' | 'login'
   hostKey: string
+  trust: Trust
 }
 
 function handshake(
@@ -227,102 +281,6 @@ function handshake(
     })
     client.once('close', () => setImmediate(() => reject(translate())))
   })
-}
-
-async function openStream(
-  target: SshTarget,
-  options: HopOptions,
-  signal: AbortSignal,
-): Promise<Duplex> {
-  if (options.through) return options.through(signal)
-  if (target.proxyCommand !== undefined) return runProxy(target.proxyCommand, options.env)
-  const socket = connectTcp({
-    host: target.host,
-    port: target.port,
-    noDelay: true,
-    keepAlive: true,
-    ...(target.addressFamily === 0 ? {} : {family: target.addressFamily}),
-    ...(target.bindAddress === undefined ? {} : {localAddress: target.bindAddress}),
-  })
-  try {
-    await abortable(
-      signal,
-      new Promise<void>((resolve, reject) => {
-        socket.once('connect', resolve)
-        socket.once('error', reject)
-      }),
-    )
-  } catch (error) {
-    socket.on('error', () => {})
-    socket.destroy()
-    throw signal.aborted ? error : connectError(target, error)
-  }
-  socket.removeAllListeners('error')
-  return socket
-}
-
-/** A ProxyCommand as a stream; its stderr is the user's, as with ssh. */
-function runProxy(command: string, env: Readonly<NodeJS.ProcessEnv>): Duplex {
-  const child = spawn('/bin/sh', ['-c', `exec ${command}`], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env,
-  })
-  const stream = Duplex.from({readable: child.stdout, writable: child.stdin})
-  child.on('error', (error) => stream.destroy(error))
-  stream.on('close', () => child.kill())
-  return stream
-}
-
-const at = (target: SshTarget) =>
-  target.alias === target.host
-    ? `${target.host}:${target.port}`
-    : `${target.alias} (${target.host}:${target.port})`
-
-const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'refused the connection: nothing listens on that port',
-  ETIMEDOUT: 'did not answer in time',
-  EHOSTUNREACH: 'cannot be reached: no route to it',
-  ENETUNREACH: 'cannot be reached: no network that leads there',
-  ECONNRESET: 'broke the connection off',
-}
-
-function connectError(target: SshTarget, error: unknown): OllamaxError {
-  // With several addresses Node throws them all at once; the first one stands for them.
-  const first = error instanceof AggregateError ? error.errors[0] : error
-  const code = String((first as NodeJS.ErrnoException).code)
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_NODATA') {
-    const later = code === 'EAI_AGAIN' ? ' (the name server does not answer)' : ''
-    return new OllamaxError('SSH_NO_HOST', `there is no host "${target.host}"${later}`, {
-      suggestions: ['look for a typing error in the name, or use the IP address'],
-      cause: error,
-    })
-  }
-  return new OllamaxError(
-    'SSH_UNREACHABLE',
-    `${at(target)} ${WORDS[code] ?? `cannot be reached: ${messageOf(first)}`}`,
-    {
-      suggestions: [
-        'is the machine on, the port right (user@host:port), and an SSH server running there?',
-      ],
-      cause: error,
-      details: {reason: code},
-    },
-  )
-}
-
-function notSsh(target: SshTarget, cause: unknown): OllamaxError {
-  return new OllamaxError(
-    'SSH_UNREACHABLE',
-    `${at(target)} took the connection and closed it without a word of SSH`,
-    {
-      suggestions: [
-        'is that the port of its SSH server?',
-        'if it is, the server is overloaded or bans this address for a while (MaxStartups, fail2ban)',
-      ],
-      cause,
-      details: {reason: 'no-banner'},
-    },
-  )
 }
 
 function badHandshake(target: SshTarget, cause: unknown): OllamaxError {

@@ -1,0 +1,112 @@
+import {spawn} from 'node:child_process'
+import {connect as connectTcp} from 'node:net'
+import {Duplex} from 'node:stream'
+import {messageOf, OllamaxError} from '../../errors.ts'
+import {abortable} from '../deadline.ts'
+import type {SshTarget} from '../target.ts'
+
+/** How to get a stream to an SSH server. */
+export interface Route {
+  readonly env: Readonly<NodeJS.ProcessEnv>
+  /** Opens the stream to this machine through the one before it; absent = a connection of our own. */
+  readonly through?: (signal: AbortSignal) => Promise<Duplex>
+}
+
+/** A stream to the SSH server of a target: by the machine before it, its ProxyCommand, or TCP. */
+export async function openStream(
+  target: SshTarget,
+  options: Route,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  if (options.through) return options.through(signal)
+  if (target.proxyCommand !== undefined) return runProxy(target.proxyCommand, options.env)
+  const socket = connectTcp({
+    host: target.host,
+    port: target.port,
+    noDelay: true,
+    keepAlive: true,
+    ...(target.addressFamily === 0 ? {} : {family: target.addressFamily}),
+    ...(target.bindAddress === undefined ? {} : {localAddress: target.bindAddress}),
+  })
+  try {
+    await abortable(
+      signal,
+      new Promise<void>((resolve, reject) => {
+        socket.once('connect', resolve)
+        socket.once('error', reject)
+      }),
+    )
+  } catch (error) {
+    socket.on('error', () => {})
+    socket.destroy()
+    throw signal.aborted ? error : connectError(target, error)
+  }
+  socket.removeAllListeners('error')
+  return socket
+}
+
+/** A ProxyCommand as a stream; its stderr is the user's, as with ssh. */
+function runProxy(command: string, env: Readonly<NodeJS.ProcessEnv>): Duplex {
+  const child = spawn('/bin/sh', ['-c', `exec ${command}`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env,
+  })
+  const stream = Duplex.from({readable: child.stdout, writable: child.stdin})
+  child.on('error', (error) => stream.destroy(error))
+  stream.on('close', () => child.kill())
+  return stream
+}
+
+/** A target as messages name it. */
+export const at = (target: SshTarget) =>
+  target.alias === target.host
+    ? `${target.host}:${target.port}`
+    : `${target.alias} (${target.host}:${target.port})`
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refused the connection: nothing listens on that port',
+  ETIMEDOUT: 'did not answer in time',
+  EHOSTUNREACH: 'cannot be reached: no route to it',
+  ENETUNREACH: 'cannot be reached: no network that leads there',
+  ECONNRESET: 'broke the connection off',
+}
+
+function connectError(target: SshTarget, error: unknown): OllamaxError {
+  // With several addresses Node throws them all at once; the first one stands for them.
+  const first = error instanceof AggregateError ? error.errors[0] : error
+  const code = String((first as NodeJS.ErrnoException).code)
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_NODATA') {
+    const later = code === 'EAI_AGAIN' ? ' (the name server does not answer)' : ''
+    return new OllamaxError('SSH_NO_HOST', `there is no host "${target.host}"${later}`, {
+      suggestions: ['look for a typing error in the name, or use the IP address'],
+      cause: error,
+    })
+  }
+  return new OllamaxError(
+    'SSH_UNREACHABLE',
+    `${at(target)} ${WORDS[code] ?? `cannot be reached: ${messageOf(first)}`}`,
+    {
+      suggestions: [
+        'is the machine on, the port right (user@host:port), and an SSH server running there?',
+      ],
+      cause: error,
+      details: {reason: code},
+    },
+  )
+}
+
+/** For a server that hung up before it said anything. */
+export function notSsh(target: SshTarget, cause: unknown): OllamaxError {
+  return new OllamaxError(
+    'SSH_UNREACHABLE',
+    `${at(target)} took the connection and closed it without a word of SSH`,
+    {
+      suggestions: [
+        'is that the port of its SSH server?',
+        'if it is, the server is overloaded or bans this address for a while (MaxStartups, fail2ban)',
+      ],
+      cause,
+      details: {reason: 'no-banner'},
+    },
+  )
+}
