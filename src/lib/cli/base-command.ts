@@ -127,11 +127,25 @@ export abstract class BaseCommand extends Command {
     // An abort that no one translated on the way is still the user's interrupt, not a bug.
     const reason: unknown = this.#abort?.signal.reason
     const translate = this.#abort?.signal.aborted && !OllamaxError.is(thrown, 'INTERRUPTED')
-    return super.catch(translate && reason instanceof Error ? reason : thrown)
+    const error = translate && reason instanceof Error ? reason : thrown
+    return super.catch(usageError(error, this.id ?? '') ?? error)
   }
 
   protected override async finally(_: Error | undefined): Promise<void> {
     await this.#tools?.close()
     for (const [name, stop] of this.#signals) process.removeListener(name, stop)
   }
+}
+
+/** What oclif says of words that a command does not take, as an error of ours; undefined: it is none of that. */
+function usageError(thrown: Error, id: string): OllamaxError | undefined {
+  const {code, oclif} = thrown as {code?: string; oclif?: {exit?: number}}
+  if (code !== undefined || oclif?.exit !== 2) return undefined
+  const [said = ''] = thrown.message.split(/\n(?:See more help|\nNote: )/)
+  const message = said
+    .replace(/^Parsing (\S+)\s+(\w)/, (_, flag, letter) => `${flag}: ${letter.toLowerCase()}`)
+    .replace(/\s*\n\s*/g, ' ')
+  return new OllamaxError('BAD_INPUT', message, {
+    suggestions: [`ollamax ${id.replaceAll(':', ' ')} --help`],
+  })
 }
