@@ -10,6 +10,7 @@ import {clusterFlag, type ProgressMode} from './flags.ts'
 import {harmless, jsonText} from './paint.ts'
 import {errorJson} from './print-error.ts'
 import type {LiveReporter} from './progress.ts'
+import {usageError} from './usage-error.ts'
 
 /** What all commands share: --json, --cluster, the tools, and a signal that Ctrl-C and SIGTERM abort. */
 export abstract class BaseCommand extends Command {
@@ -91,9 +92,18 @@ export abstract class BaseCommand extends Command {
     if (!this.jsonEnabled()) process.stdout.write(`${harmless(text)}\n`)
   }
 
-  /** Prints a note on stderr, also with --json: notes never mix with results. */
+  /**
+   * Prints a note on stderr, also with --json: notes never mix with results. Nor with what is drawn there:
+   * while progress is shown, a note is a part of it.
+   */
   note(text: string): void {
+    if (this.#live) {
+      this.#live.report({kind: 'note', subject: 'ollamax', text})
+      return
+    }
+    const resume = this.drawn.suspend?.()
     process.stderr.write(`${harmless(text)}\n`)
+    resume?.()
   }
 
   /** With --json, errors are one JSON object on stdout and the exit code is the same as without. */
@@ -135,17 +145,4 @@ export abstract class BaseCommand extends Command {
     await this.#tools?.close()
     for (const [name, stop] of this.#signals) process.removeListener(name, stop)
   }
-}
-
-/** What oclif says of words that a command does not take, as an error of ours; undefined: it is none of that. */
-function usageError(thrown: Error, id: string): OllamaxError | undefined {
-  const {code, oclif} = thrown as {code?: string; oclif?: {exit?: number}}
-  if (code !== undefined || oclif?.exit !== 2) return undefined
-  const [said = ''] = thrown.message.split(/\n(?:See more help|\nNote: )/)
-  const message = said
-    .replace(/^Parsing (\S+)\s+(\w)/, (_, flag, letter) => `${flag}: ${letter.toLowerCase()}`)
-    .replace(/\s*\n\s*/g, ' ')
-  return new OllamaxError('BAD_INPUT', message, {
-    suggestions: [`ollamax ${id.replaceAll(':', ' ')} --help`],
-  })
 }
