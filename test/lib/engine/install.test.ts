@@ -20,6 +20,7 @@ import {type EngineHome, engineHome, readModelRecord} from '../../../src/lib/eng
 import {chooseModel} from '../../../src/lib/engine/install/choose-model.ts'
 import {installLibrary} from '../../../src/lib/engine/install/install-library.ts'
 import {storeModel} from '../../../src/lib/engine/install/ollama-store.ts'
+import {reasonIn} from '../../../src/lib/engine/install/run-tool.ts'
 import {unzipEntry} from '../../../src/lib/engine/install/unzip-entry.ts'
 import {type TinyGgufOptions, writeTinyGguf} from '../../support/tiny-gguf.ts'
 
@@ -151,6 +152,17 @@ describe('installing the library', () => {
       code: 'ENGINE_MISSING',
       message: expect.stringContaining('npm is needed'),
     })
+  })
+
+  test('npm’s reason is the line that says why, not one of its codes', () => {
+    const said = [
+      'npm error code EAI_AGAIN',
+      'npm error syscall getaddrinfo',
+      'npm error errno EAI_AGAIN',
+      'npm error request to http://registry.test/x failed, reason: getaddrinfo EAI_AGAIN registry.test',
+      'npm error A complete log of this run can be found in: /x',
+    ]
+    expect(reasonIn(said.join('\n'))).toMatch(/^npm error request to .* failed, reason/)
   })
 
   test('that fails gives npm’s reason and leaves nothing behind', async () => {
