@@ -24,8 +24,14 @@ export default class Embed extends BaseCommand {
     '<%= config.bin %> embed nomic-embed-text "the first text" "the second text"',
     '<%= config.bin %> embed nomic-embed-text --lines --json < sentences.txt',
   ]
-  static override strict = false
-  static override args = {model: Args.string({description: 'name of the model', required: true})}
+  static override args = {
+    model: Args.string({description: 'name of the model', required: true}),
+    text: Args.string({
+      multiple: true,
+      ignoreStdin: true,
+      description: 'texts to embed; with none, standard input',
+    }),
+  }
   static override flags = {
     lines: Flags.boolean({summary: 'each line of standard input is a text of its own'}),
     dimensions: Flags.integer({summary: 'length of the vectors', min: 1}),
@@ -37,8 +43,8 @@ export default class Embed extends BaseCommand {
   }
 
   async run(): Promise<EmbedResult> {
-    const {args, argv, flags} = await this.parse(Embed)
-    const words = (argv as string[]).slice(1)
+    const {args, flags} = await this.parse(Embed)
+    const words = args.text ?? []
     const piped = words.length > 0 ? '' : await readStdin(this.signal)
     const texts = [...words, ...(flags.lines ? piped.split(/\r?\n/) : [piped])].filter(Boolean)
     if (texts.length === 0)

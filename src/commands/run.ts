@@ -1,15 +1,14 @@
 import {isatty} from 'node:tty'
-import {Args} from '@oclif/core'
-import {type AnswerResult, printAnswer, ReaderGone} from '../lib/cli/answer.ts'
-import {bodyOf, imagesOf} from '../lib/cli/answer-body.ts'
-import {answerFlags, routeFlags} from '../lib/cli/answer-flags.ts'
-import {BaseCommand} from '../lib/cli/base-command.ts'
+import type {AnswerResult} from '../lib/cli/answer.ts'
+import {requestOf} from '../lib/cli/answer-body.ts'
+import {AnswerCommand} from '../lib/cli/answer-command.ts'
+import {answerFlags, promptArgs, routeFlags} from '../lib/cli/answer-flags.ts'
 import {readPrompt} from '../lib/cli/read-prompt.ts'
 import {OllamaxError} from '../lib/errors.ts'
 
 export type RunResult = AnswerResult
 
-export default class Run extends BaseCommand {
+export default class Run extends AnswerCommand {
   static override summary = 'let a model answer a prompt, on the node that will be done soonest'
   static override description =
     'The prompt is taken from the arguments, from standard input, or from both. Without one, on a terminal, a chat begins.'
@@ -18,30 +17,15 @@ export default class Run extends BaseCommand {
     'cat README.md | <%= config.bin %> run llama3.2 "summarise this:"',
     '<%= config.bin %> run llama3.2 "three colours" --format schema.json --option temperature=0 --json',
   ]
-  static override strict = false
-  static override args = {model: Args.string({description: 'name of the model', required: true})}
+  static override args = promptArgs()
   static override flags = {...answerFlags(), ...routeFlags()}
 
   async run(): Promise<RunResult> {
-    const {args, argv, flags} = await this.parse(Run)
-    const words = (argv as string[]).slice(1)
-    const body = {...bodyOf(flags), ...imagesOf(flags)}
-    const prompt = await readPrompt(words, this.signal)
+    const {args, flags} = await this.parse(Run)
+    const asked = requestOf(flags)
+    const prompt = await readPrompt(args.prompt ?? [], this.signal)
     if (!prompt.trim()) return this.#withoutPrompt(args.model, flags)
-    const {system} = flags
-    const request = {model: args.model, prompt, ...(system === undefined ? {} : {system}), ...body}
-    try {
-      const json = this.jsonEnabled()
-      return await printAnswer(this.tools(flags), request, {
-        flags,
-        signal: this.signal,
-        json,
-        drawn: this.drawn,
-      })
-    } catch (error) {
-      if (error instanceof ReaderGone) return this.exit(0)
-      throw error
-    }
+    return this.answer({model: args.model, prompt, ...asked}, flags)
   }
 
   async #withoutPrompt(model: string, flags: object): Promise<RunResult> {

@@ -256,3 +256,9 @@ test('a process that is killed gives its place back', async () => {
   expect(at).toBeGreaterThanOrEqual(0)
   for (const cli of [second, third]) cli.child.kill('SIGKILL')
 }, 60_000)
+
+test('a model without a name is a mistake, and not looked for on the nodes', async () => {
+  const {env} = await start({})
+  const {code, stderr} = await runCli(['run', '', 'hi'], {env})
+  expect([code, stderr]).toEqual([2, expect.stringContaining('the name of the model is empty')])
+})

@@ -159,6 +159,43 @@ test.each(MOMENTS)('killed at "%s", the same command again completes it', async 
   await remove('h2')
 })
 
+/** Puts a program of ours before one of the host's for root's scripts. */
+const instead = (program: string, text: string): Promise<string> =>
+  lab.exec(
+    1,
+    `printf '#!/bin/sh\\n%s\\n' '${text}' >/usr/local/sbin/${program}; chmod 755 /usr/local/sbin/${program}`,
+  )
+
+test.each(['ops', 'pat'])(
+  'what root does for %s ends when the command is broken off',
+  async (user) => {
+    const env = {OLLAMAX_SUDO_PASSWORD: 'pat-pw'}
+    // Unpacking that takes for ever, as on a slow disk.
+    await instead('tar', 'exec sleep 4711')
+    const unpacking = (): Promise<string> => lab.exec(1, 'pgrep -fc "^sleep 4711" || :')
+    const words = ['node', 'add', `${user}@h1`, '--artifact', zst.file, '--accept-host-key']
+    const running = lab.startCli(words, {env})
+    await waitFor('the unpacking', async () => (await unpacking()).trim() === '1')
+    running.child.kill('SIGINT')
+    expect((await running.ended).code).toBe(130)
+    await waitFor('the end of the unpacking', async () => (await unpacking()).trim() === '0')
+    await lab.exec(1, 'rm /usr/local/sbin/tar')
+    expect(await add([`${user}@h1`, '--artifact', zst.file], env)).toMatchObject({outcome: 'added'})
+    const gone = await lab.cli(['node', 'remove', 'h1', '--uninstall', '--yes'], {env})
+    expect(gone).toMatchObject({code: 0})
+  },
+)
+
+test('an archive that the account changes after it was checked is not what root unpacks', async () => {
+  await instead(
+    'sha256sum',
+    '/usr/bin/sha256sum; for f in /home/ops/.cache/ollamax/ollama-*; do : >"$f"; done',
+  )
+  expect(await add(['h1', '--artifact', zst.file])).toMatchObject({version: '0.33.0'})
+  await lab.exec(1, 'rm /usr/local/sbin/sha256sum; [ -z "$(ls /home/ops/.cache/ollamax)" ]')
+  await remove('h1')
+})
+
 /** A release site on the operator's side of the lab. */
 async function startSite(): Promise<{port: number; stop(): Promise<void>}> {
   const dir = mkdtempSync(join(tmpdir(), 'ox-site-'))

@@ -1,4 +1,5 @@
 import {readFile} from 'node:fs/promises'
+import {resolve} from 'node:path'
 import {labelProblem, variableProblem} from '../cluster/names.ts'
 import type {SecretRef} from '../cluster/node.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
@@ -60,7 +61,8 @@ export async function readAddFlags(
     userMode: flags['user-mode'] ?? false,
     acceptHostKey: key ?? flags['accept-host-key'],
     headers: readHeaders(flags.header ?? []),
-    ca: flags.ca,
+    // As it stands in the cluster file, it must hold from any directory.
+    ca: flags.ca === undefined ? undefined : resolve(flags.ca),
     sudoPassword: flags['sudo-password-stdin'] ? await readPassword() : undefined,
     dryRun: flags['dry-run'] ?? false,
     yes: flags.yes ?? false,
@@ -115,7 +117,7 @@ function readHeaders(words: readonly string[]): Record<string, string | SecretRe
         throw bad(`--header: ${JSON.stringify(name)} is no name of a header`)
       const ref = /^(env|file):(.+)$/.exec(value)
       if (ref?.[1] === 'env' && ref[2]) return [name, {env: ref[2]}]
-      if (ref?.[1] === 'file' && ref[2]) return [name, {file: ref[2]}]
+      if (ref?.[1] === 'file' && ref[2]) return [name, {file: resolve(ref[2])}]
       if (/authorization|cookie|token|key|secret|password/i.test(name))
         throw bad(`--header ${name}: a secret does not belong into the cluster file`, [
           `Take it from the environment or a file: --header ${name}=env:NAME or --header ${name}=file:PATH`,

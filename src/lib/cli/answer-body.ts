@@ -25,6 +25,12 @@ export function bodyOf(flags: AnswerFlags): AnswerBody {
   }
 }
 
+/** All that the flags say of a request with one prompt. BAD_INPUT. */
+export function requestOf(flags: AnswerFlags) {
+  const {system} = flags
+  return {...(system === undefined ? {} : {system}), ...bodyOf(flags), ...imagesOf(flags)}
+}
+
 /** The images as base64. BAD_INPUT. */
 export function imagesOf(flags: Pick<AnswerFlags, 'image'>): {images?: readonly string[]} {
   if (!flags.image || flags.image.length === 0) return {}

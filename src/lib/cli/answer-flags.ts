@@ -1,4 +1,14 @@
-import {Flags} from '@oclif/core'
+import {Args, Flags} from '@oclif/core'
+
+/** Words of every command that takes a prompt. */
+export const promptArgs = () => ({
+  model: Args.string({description: 'name of the model', required: true}),
+  prompt: Args.string({
+    multiple: true,
+    ignoreStdin: true,
+    description: 'what to ask; standard input is put behind it',
+  }),
+})
 
 /** Flags of every command that lets a model write: what is asked and how. */
 export const answerFlags = () => ({
@@ -34,7 +44,11 @@ export const answerFlags = () => ({
 /** Flags of every command that chooses a node for a request. */
 export const routeFlags = () => ({
   node: Flags.string({summary: 'ask this node only', helpValue: 'NAME'}),
-  policy: Flags.string({summary: 'how to choose among the nodes', helpValue: 'NAME'}),
+  policy: Flags.string({
+    summary:
+      'how to choose among the nodes: expected-time, round-robin, least-loaded, random or latency',
+    helpValue: 'NAME',
+  }),
   timeout: Flags.string({summary: 'longest time for the whole answer', helpValue: '10m'}),
   verbose: Flags.boolean({summary: 'print counts and durations on stderr'}),
   explain: Flags.boolean({summary: 'print on stderr why the node was chosen'}),

@@ -10,6 +10,7 @@ import {clusterFlag, type ProgressMode} from './flags.ts'
 import {harmless, jsonText} from './paint.ts'
 import {errorJson} from './print-error.ts'
 import type {LiveReporter} from './progress.ts'
+import {usageError} from './usage-error.ts'
 
 /** What all commands share: --json, --cluster, the tools, and a signal that Ctrl-C and SIGTERM abort. */
 export abstract class BaseCommand extends Command {
@@ -91,9 +92,18 @@ export abstract class BaseCommand extends Command {
     if (!this.jsonEnabled()) process.stdout.write(`${harmless(text)}\n`)
   }
 
-  /** Prints a note on stderr, also with --json: notes never mix with results. */
+  /**
+   * Prints a note on stderr, also with --json: notes never mix with results. Nor with what is drawn there:
+   * while progress is shown, a note is a part of it.
+   */
   note(text: string): void {
+    if (this.#live) {
+      this.#live.report({kind: 'note', subject: 'ollamax', text})
+      return
+    }
+    const resume = this.drawn.suspend?.()
     process.stderr.write(`${harmless(text)}\n`)
+    resume?.()
   }
 
   /** With --json, errors are one JSON object on stdout and the exit code is the same as without. */
@@ -127,7 +137,8 @@ export abstract class BaseCommand extends Command {
     // An abort that no one translated on the way is still the user's interrupt, not a bug.
     const reason: unknown = this.#abort?.signal.reason
     const translate = this.#abort?.signal.aborted && !OllamaxError.is(thrown, 'INTERRUPTED')
-    return super.catch(translate && reason instanceof Error ? reason : thrown)
+    const error = translate && reason instanceof Error ? reason : thrown
+    return super.catch(usageError(error, this.id ?? '') ?? error)
   }
 
   protected override async finally(_: Error | undefined): Promise<void> {

@@ -38,6 +38,8 @@ export const labelSelectorFlag = () =>
     multiple: true,
     multipleNonGreedy: true,
     default: [],
+    // An empty list is nothing to show as the default.
+    noCacheDefault: true,
     summary: 'only nodes with this label: k=v, k!=v, k or !k',
     helpValue: 'LABEL',
   })

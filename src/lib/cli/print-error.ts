@@ -15,7 +15,7 @@ export function errorJson(thrown: unknown): unknown {
   const error = (thrown ?? {}) as Thrown
   return {
     error: {
-      code: error.code ?? 'BUG',
+      code: OllamaxError.is(thrown) ? thrown.code : 'BUG',
       message: error.message ?? String(thrown),
       suggestions: error.suggestions ?? [],
       ...(error.details === undefined ? {} : {details: error.details}),

@@ -44,9 +44,7 @@ export async function addDirect(
       'NODE_UNREACHABLE',
       `no Ollama answers at ${target.target}: ${reading.message}`,
       {
-        suggestions: [
-          'Is it running, and does it listen on that address? ollama serve, OLLAMA_HOST',
-        ],
+        suggestions: [adviceOn(reading.message)],
         details: {cause: reading.code},
       },
     )
@@ -83,3 +81,10 @@ function nodeOf(options: AddDirectOptions): DirectNode | EmbeddedNode {
 }
 
 const isLocal = (url: string) => /^http:\/\/(localhost|127\.|\[::1\])/.test(url)
+
+function adviceOn(why: string): string {
+  if (/certificate/i.test(why)) return 'Name the CA that signed its certificate: --ca FILE'
+  if (/unauthorized|forbidden|HTTP 40[13]/i.test(why))
+    return 'It wants to know who asks: --header Authorization=env:NAME, with the value in that variable'
+  return 'Is it running, and does it listen on that address? ollama serve, OLLAMA_HOST'
+}

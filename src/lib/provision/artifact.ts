@@ -6,7 +6,8 @@ import {PassThrough, type Readable, Writable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import {createGunzip, createGzip, createZstdDecompress} from 'node:zlib'
 import {messageOf, OllamaxError} from '../errors.ts'
-import {TarError, TarReader} from './tar.ts'
+import {TarReader} from './tar.ts'
+import {TarError} from './tar-header.ts'
 
 export type ArchiveFormat = 'gz' | 'zst' | 'tar'
 

@@ -10,10 +10,17 @@ export type Root =
   | {readonly kind: 'sudo-password'; readonly password: string; readonly tty: boolean}
   | {readonly kind: 'sudo-tty'}
 
+/**
+ * Root's side: `$1` is the script, the rest are its arguments. sudo passes a signal on to its own child
+ * alone, so whatever the script has started would go on when the command is broken off.
+ */
+const ROOT_SIDE = `trap "trap - TERM; kill -TERM 0" TERM; exec 3<&0; /bin/sh -c "$@" <&3 3<&- & wait $!`
 /** `$1` is the script for root, the rest are its arguments. */
-const SUDO = `s=$1; shift; LC_ALL=C exec sudo -n -- /bin/sh -c "$s" sh "$@"`
+const command = (how: string) =>
+  `s=$1; shift; LC_ALL=C exec sudo ${how} -- /bin/sh -c '${ROOT_SIDE}' sh "$s" sh "$@"`
+const SUDO = command('-n')
 /** The password is read from standard input, so no process list shows it; -k: always read it. */
-const SUDO_PASSWORD = `s=$1; shift; LC_ALL=C exec sudo -k -S -p '' -- /bin/sh -c "$s" sh "$@"`
+const SUDO_PASSWORD = command("-k -S -p ''")
 
 /** Runs a script as root. SUDO_DENIED if sudo refuses the account or its password. */
 export async function asRoot(

@@ -99,7 +99,9 @@ function diskProblems({facts, layout, wanted, brings}: Look): Problem[] {
   const unpacked = artifact.unpackedBytes + 16 * MIB
   // Two places with the very same room to the kibibyte are taken for one disk.
   const same = home?.freeBytes === program?.freeBytes
-  room(program?.freeBytes, unpacked + (same ? carried : 0), path)
+  // Root unpacks a copy of what the account was given, which goes away before the unpacking.
+  const copy = layout.kind === 'system' ? artifact.sizeBytes : 0
+  room(program?.freeBytes, unpacked + (same ? carried : copy), path)
   if (!same && carried > 0) room(home?.freeBytes, carried, stagingDir(facts.home))
   return problems
 }

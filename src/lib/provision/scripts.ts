@@ -45,16 +45,21 @@ export const UNPACK = script`
 root=$1 archive=$2 sha=$3 tree=$4 format=$5 plain=$6 origin=$7
 [ "$(cat "$root/$tree/.ollamax-sha256" 2>/dev/null)" != "$origin" ] || exit 0
 [ -f "$archive" ] || fail "the archive is not there: $archive"
-sum() { if have sha256sum; then sha256sum; elif have shasum; then shasum -a 256; else openssl dgst -sha256 -r; fi; }
-open() { case $format in gz) gzip -dc <"$archive" ;; zst) zstd -dcq <"$archive" ;; *) cat "$archive" ;; esac; }
-if [ -n "$sha" ]; then found=$(sum <"$archive"); want=$sha; else found=$(open | sum); want=$plain; fi
-[ "@{found%% *}" = "$want" ] || { rm -f "$archive"; fail "checksum mismatch: the archive there has @{found%% *}, and not $want"; }
 mkdir -p "$root"
 rm -rf "$root"/.unpack-*
-new=$root/.unpack-$$
-trap 'rm -rf "$new"' EXIT
+new=$root/.unpack-$$ held=$archive
+trap 'rm -rf "$new" "$new.archive"' EXIT
+# Where root unpacks what another account may write to: a copy, so that what is checked is what is unpacked.
+if [ "$(id -u)" = 0 ] && [ ! -O "@{archive%/*}" ]; then held=$new.archive; cp "$archive" "$held"; fi
+sum() { if have sha256sum; then sha256sum; elif have shasum; then shasum -a 256; else openssl dgst -sha256 -r; fi; }
+open() { case $format in gz) gzip -dc <"$held" ;; zst) zstd -dcq <"$held" ;; *) cat "$held" ;; esac; }
+if [ -n "$sha" ]; then found=$(sum <"$held"); want=$sha; else found=$(open | sum); want=$plain; fi
+[ "@{found%% *}" = "$want" ] || { rm -f "$archive"; fail "checksum mismatch: the archive there has @{found%% *}, and not $want"; }
+[ "$held" = "$archive" ] || rm -f "$archive"
 mkdir "$new"
 open | tar -xof - -C "$new"
+# As root, tar takes over every right that the archive names.
+chmod -R u=rwX,go=rX "$new"
 # The archive for macOS has its program beside its libraries, without a directory around them.
 if [ -f "$new/ollama" ] && [ ! -e "$new/bin" ]; then
   mkdir "$new/bin"

@@ -1,27 +1,45 @@
-/** One entry's header in a tar archive. */
+import {posix} from 'node:path'
+import {
+  BLOCK,
+  parseExtension,
+  parseHeader,
+  TarError,
+  type TarExtension,
+  type TarHeader,
+} from './tar-header.ts'
+
+/** One entry of a tar archive. */
 export interface TarEntry {
   readonly path: string
   readonly kind: 'file' | 'directory' | 'link' | 'other'
   readonly sizeBytes: number
 }
 
-const BLOCK = 512
-
-/** Why bytes are no tar archive, or not a whole one. */
-export class TarError extends Error {}
+const KINDS: Readonly<Record<string, TarEntry['kind']>> = {
+  '0': 'file',
+  '\0': 'file',
+  '7': 'file',
+  '5': 'directory',
+  '1': 'link',
+  '2': 'link',
+}
+/** Extension headers hold names; nobody's are longer. */
+const MAX_EXTENSION = 1024 * 1024
 
 /**
- * Reads the headers of a tar archive (ustar, GNU long names, pax paths) as its bytes arrive. Gives the
- * first `head` bytes of each file's content with its entry. Throws TarError on what is no tar.
+ * Reads the headers of a tar archive (ustar, GNU long names, pax) as its bytes arrive. Gives the first
+ * `head` bytes of each file's content with its entry. Throws TarError on what is no tar, and on what
+ * would reach out of the directory that it is unpacked in: root unpacks it.
  */
 export class TarReader {
   #pending = Buffer.alloc(0)
   /** Bytes of content and padding that still belong to the entry before. */
   #skip = 0
-  #take: {entry: TarEntry; left: number; chunks: Buffer[]} | undefined
-  #name: {kind: 'gnu' | 'pax'; left: number; chunks: Buffer[]} | undefined
-  #longPath: string | undefined
+  /** Bytes of it that are kept until all of them are there. */
+  #keep: {left: number; readonly chunks: Buffer[]; done(content: Buffer): void} | undefined
+  #extension: TarExtension = {}
   #zeros = 0
+  readonly #links = new Set<string>()
   readonly #head: number
   readonly #onEntry: (entry: TarEntry, head: Buffer) => void
 
@@ -39,12 +57,11 @@ export class TarReader {
         this.#content(rest.subarray(0, used))
         this.#skip -= used
         rest = rest.subarray(used)
-        if (this.#skip === 0) this.#finish()
       } else if (rest.length < BLOCK) {
         this.#pending = Buffer.from(rest)
         return
       } else {
-        this.#header(rest.subarray(0, BLOCK))
+        this.#block(rest.subarray(0, BLOCK))
         rest = rest.subarray(BLOCK)
       }
     }
@@ -56,76 +73,61 @@ export class TarReader {
     if (this.#zeros === 0) throw new TarError('its end is missing')
   }
 
-  #header(block: Buffer): void {
+  #block(block: Buffer): void {
     if (block.every((byte) => byte === 0)) {
       this.#zeros++
       return
     }
     this.#zeros = 0
-    const sum = octal(block, 148, 8)
-    let actual = 8 * 32
-    for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) actual += block[i] ?? 0
-    if (sum !== actual) throw new TarError('it is not a tar archive')
-    const type = String.fromCharCode(block[156] ?? 0)
-    const sizeBytes = octal(block, 124, 12)
-    this.#skip = Math.ceil(sizeBytes / BLOCK) * BLOCK
-    if (type === 'L' || type === 'x') {
-      this.#name = {kind: type === 'L' ? 'gnu' : 'pax', left: sizeBytes, chunks: []}
-      return
-    }
-    if (type === 'g') return
-    const ustar = block.toString('latin1', 257, 262) === 'ustar'
-    const prefix = ustar ? text(block, 345, 155) : ''
-    const path = this.#longPath ?? (prefix ? `${prefix}/` : '') + text(block, 0, 100)
-    this.#longPath = undefined
-    const kinds: Record<string, TarEntry['kind']> = {
-      '0': 'file',
-      '\0': 'file',
-      '5': 'directory',
-      '1': 'link',
-      '2': 'link',
-    }
-    const kind = kinds[type] ?? 'other'
-    const entry = {path, kind, sizeBytes}
-    if (kind === 'file' && sizeBytes > 0)
-      this.#take = {entry, left: Math.min(this.#head, sizeBytes), chunks: []}
-    else this.#onEntry(entry, Buffer.alloc(0))
+    const header = parseHeader(block)
+    if ('LKxg'.includes(header.type)) this.#extend(header)
+    else this.#entry({...header, ...this.#extension})
+  }
+
+  #extend({type, sizeBytes}: TarHeader): void {
+    if (sizeBytes > MAX_EXTENSION) throw new TarError('it is damaged: a name in it has no end')
+    this.#take({size: sizeBytes, keep: sizeBytes}, (content) => {
+      if (content.length > 0)
+        this.#extension = {...this.#extension, ...parseExtension(type, content)}
+    })
+  }
+
+  #entry({type, path, target, sizeBytes}: TarHeader): void {
+    this.#extension = {}
+    if ('346'.includes(type)) throw new TarError(`${path} in it is a device or pipe`)
+    const plain = posix.normalize(path).replace(/\/$/, '')
+    const parents = plain.split('/').slice(0, -1)
+    const through = parents.some((_, i) => this.#links.has(parents.slice(0, i + 1).join('/')))
+    const from = type === '2' ? posix.dirname(plain) : '.'
+    const leads = KINDS[type] === 'link' && isOut(target, from)
+    if (through || leads || isOut(path, '.')) throw new TarError(`${path} in it leads out of it`)
+    if (type === '2') this.#links.add(plain)
+    const entry = {path, kind: KINDS[type] ?? 'other', sizeBytes}
+    const keep = entry.kind === 'file' ? Math.min(this.#head, sizeBytes) : 0
+    this.#take({size: sizeBytes, keep}, (head) => this.#onEntry(entry, head))
+  }
+
+  /** Tells the first `keep` bytes of the content that follows, once they are there. */
+  #take({size, keep}: {size: number; keep: number}, done: (content: Buffer) => void): void {
+    this.#skip = Math.ceil(size / BLOCK) * BLOCK
+    this.#keep = {left: keep, chunks: [], done}
+    this.#content(Buffer.alloc(0))
   }
 
   #content(bytes: Buffer): void {
-    const into = this.#name ?? this.#take
-    if (!into || into.left === 0) return
-    const part = Buffer.from(bytes.subarray(0, into.left))
-    into.chunks.push(part)
-    into.left -= part.length
-    if (this.#take && this.#take.left === 0) this.#finish()
-  }
-
-  #finish(): void {
-    if (this.#name) {
-      const value = Buffer.concat(this.#name.chunks).toString('utf8')
-      this.#longPath =
-        this.#name.kind === 'gnu'
-          ? value.replace(/\0.*$/s, '')
-          : (/^\d+ path=(.*)$/m.exec(value)?.[1] ?? this.#longPath)
-      this.#name = undefined
-    } else if (this.#take) {
-      this.#onEntry(this.#take.entry, Buffer.concat(this.#take.chunks))
-      this.#take = undefined
-    }
+    const keep = this.#keep
+    if (!keep) return
+    const part = Buffer.from(bytes.subarray(0, keep.left))
+    keep.chunks.push(part)
+    keep.left -= part.length
+    if (keep.left > 0) return
+    this.#keep = undefined
+    keep.done(Buffer.concat(keep.chunks))
   }
 }
 
-const text = (block: Buffer, at: number, length: number) =>
-  block.toString('utf8', at, at + length).replace(/\0.*$/s, '')
-
-/** Numbers are octal text, or big-endian binary (GNU) for files over 8 GiB. */
-function octal(block: Buffer, at: number, length: number): number {
-  if ((block[at] ?? 0) & 0x80) {
-    let value = 0
-    for (let i = at + 1; i < at + length; i++) value = value * 256 + (block[i] ?? 0)
-    return value
-  }
-  const digits = text(block, at, length).trim()
-  return digits === '' ? 0 : Number.parseInt(digits, 8)
+/** True for a path that, seen from a directory of the archive, is not within the archive. */
+function isOut(path: string, from: string): boolean {
+  const whole = posix.join(from, path)
+  return posix.isAbsolute(path) || whole === '..' || whole.startsWith('../')
 }

@@ -49,6 +49,25 @@ test('an error under --json is one object with code and message on stdout', asyn
   expect(JSON.parse(stdout).error.message).toContain('--nope')
 })
 
+test.each([
+  [
+    ['run', 'm', 'hi', '--num-ctx', '0'],
+    '--num-ctx: expected an integer greater than or equal to 1',
+  ],
+  [['run', 'm', 'hi', '--nope'], 'Nonexistent flag: --nope'],
+  [['node', 'show'], 'Missing 1 required arg: node'],
+  [['node', 'list', '--label'], 'Flag --label expects a value'],
+])('%j is a mistake of the user like any other, and no bug', async (args, said) => {
+  const people = await ollamax(...args)
+  expect({code: people.code, stdout: people.stdout}).toEqual({code: 2, stdout: ''})
+  expect(people.stderr).toContain(`Error: ${said}`)
+  expect(people.stderr).toMatch(/\nCode: BAD_INPUT\nTry this: ollamax .* --help\n$/)
+  const {error} = JSON.parse(
+    (await ollamax(...args.slice(0, 2), '--json', ...args.slice(2))).stdout,
+  )
+  expect(error).toMatchObject({code: 'BAD_INPUT', message: expect.stringContaining(said)})
+})
+
 test('a mistyped command under --json is one object on stdout, with the same exit code', async () => {
   const {code, stdout, stderr} = await ollamax('versoin', '--json')
   expect({code, stderr}).toEqual({code: 2, stderr: ''})

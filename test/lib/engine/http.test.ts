@@ -92,6 +92,8 @@ test('unknown paths and wrong methods answer in plain text', async () => {
   const engine = await start()
   const unknown = await fetch(`${engine.url}/metrics`)
   expect([unknown.status, await unknown.text()]).toEqual([404, '404 page not found'])
+  // A path that no URL has.
+  expect((await fetch(`${engine.url}//`)).status).toBe(404)
   const wrong = await fetch(`${engine.url}/api/generate`)
   expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST'])
 })

@@ -7,17 +7,20 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
 import {deflateRawSync} from 'node:zlib'
+import fc from 'fast-check'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
 import type {Report} from '../../../src/lib/cluster/report.ts'
 import {type EngineHome, engineHome, readModelRecord} from '../../../src/lib/engine/engine-home.ts'
 import {chooseModel} from '../../../src/lib/engine/install/choose-model.ts'
 import {installLibrary} from '../../../src/lib/engine/install/install-library.ts'
 import {storeModel} from '../../../src/lib/engine/install/ollama-store.ts'
+import {reasonIn} from '../../../src/lib/engine/install/run-tool.ts'
 import {unzipEntry} from '../../../src/lib/engine/install/unzip-entry.ts'
 import {type TinyGgufOptions, writeTinyGguf} from '../../support/tiny-gguf.ts'
 
@@ -151,6 +154,17 @@ describe('installing the library', () => {
     })
   })
 
+  test('npm’s reason is the line that says why, not one of its codes', () => {
+    const said = [
+      'npm error code EAI_AGAIN',
+      'npm error syscall getaddrinfo',
+      'npm error errno EAI_AGAIN',
+      'npm error request to http://registry.test/x failed, reason: getaddrinfo EAI_AGAIN registry.test',
+      'npm error A complete log of this run can be found in: /x',
+    ]
+    expect(reasonIn(said.join('\n'))).toMatch(/^npm error request to .* failed, reason/)
+  })
+
   test('that fails gives npm’s reason and leaves nothing behind', async () => {
     const npm = `mkdir -p node_modules/half
       printf 'npm error code ETIMEDOUT\\nnpm error network ETIMEDOUT\\nnpm error A complete log of this run is in x' >&2
@@ -216,6 +230,36 @@ describe('unzipping', () => {
       writeFileSync(archive(), whole.subarray(0, length))
       await expect(unzip('m')).rejects.toMatchObject({code: 'DOWNLOAD_FAILED'})
     }
+  })
+
+  test('an empty file is one', async () => {
+    writeFileSync(archive(), zip('m', content, 8))
+    await unzip('first')
+    expect(readFileSync(join(directory, 'out'))).toHaveLength(0)
+  })
+
+  test('more than the archive says is never written', async () => {
+    const bytes = zip('m', Buffer.alloc(50_000_000), 8)
+    // The directory's word for the size of `m`.
+    bytes.writeUInt32LE(1000, bytes.indexOf('PK\x01\x02', bytes.indexOf('PK\x01\x02') + 4) + 24)
+    writeFileSync(archive(), bytes)
+    await expect(unzip('m')).rejects.toMatchObject({code: 'DOWNLOAD_FAILED'})
+    expect(statSync(join(directory, 'out')).size).toBeLessThan(100_000)
+  })
+
+  test('whatever is damaged in an archive is an error of the archive', async () => {
+    const whole = zip('m', content, 8)
+    const change = fc.tuple(fc.nat(whole.length - 1), fc.nat(255))
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, {minLength: 1, maxLength: 4}), async (changes) => {
+        const bytes = Buffer.from(whole)
+        for (const [at, value] of changes) bytes[at] = value
+        writeFileSync(archive(), bytes)
+        const error: unknown = await unzip('m').catch((thrown: unknown) => thrown)
+        if (error !== undefined) expect(error).toMatchObject({code: 'DOWNLOAD_FAILED'})
+      }),
+      {numRuns: 300},
+    )
   })
 })
 

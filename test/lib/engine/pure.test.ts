@@ -85,6 +85,9 @@ describe('requests', () => {
     ['1.5s', 1500],
     ['-1m', Infinity],
     ['0', 0],
+    // Beyond what a clock can show, for which Ollama has no number either.
+    [1e300, Infinity],
+    ['99999999999h', Infinity],
   ])('keep_alive %j is %d ms', (value, ms) => {
     expect(parseKeepAlive(value)).toBe(ms)
   })
@@ -108,6 +111,16 @@ describe('requests', () => {
       numPredict: -1,
       stop: [],
     })
+  })
+
+  test.each([
+    // All of the context.
+    [-1, -1],
+    [0, 0],
+    [7, 7],
+  ])('repeat_last_n %d is kept as %d', (repeat_last_n, tokens) => {
+    const {sampling} = parseGenerate({model: 'm', options: {repeat_last_n}})
+    expect(sampling.repeatLastN).toBe(tokens)
   })
 
   test.each([

@@ -76,8 +76,10 @@ end=1
 const gpu = (driver: string) =>
   [{vendor: 'nvidia', name: 'A100', vramBytes: 80 * 2 ** 30, driver}] as const
 
+type Change = Partial<Examined> & {readonly said?: string}
+
 /** The findings when the host is healthy but for this. */
-function findings(change: Partial<Examined> & {readonly said?: string} = {}) {
+function diagnose(change: Change = {}) {
   const {said = HEALTHY, ...rest} = change
   const seen = {
     node: NODE,
@@ -87,14 +89,16 @@ function findings(change: Partial<Examined> & {readonly said?: string} = {}) {
     vitals: readVitals(said),
     ...rest,
   }
-  return diagnoseHost(seen).map(({severity, check}) => `${severity} ${check}`)
+  return diagnoseHost(seen)
 }
+const findings = (change?: Change) =>
+  diagnose(change).map(({severity, check}) => `${severity} ${check}`)
 
 test('a healthy host has no findings', () => {
   expect(findings()).toEqual([])
 })
 
-test.each([
+const CASES: ReadonlyArray<readonly [string, Change, readonly string[]]> = [
   ['failed unit', {said: HEALTHY.replace('=active', '=failed')}, ['error unit']],
   ['many restarts', {said: HEALTHY.replace('NRestarts=0', 'NRestarts=9')}, ['warning restarts']],
   [
@@ -157,10 +161,23 @@ test.each([
     },
     ['warning clock', 'warning disk'],
   ],
-] as ReadonlyArray<
-  readonly [string, Partial<Examined> & {readonly said?: string}, readonly string[]]
->)('%s', (_, change, found) => {
+]
+
+test.each(CASES)('%s', (_, change, found) => {
   expect(findings(change)).toEqual(found)
+})
+
+test('every finding says what to do next, also those of the plan', () => {
+  const texts = [
+    'A100: its driver is not installed, so the CPU will do the work',
+    'port 11434 listens on 0.0.0.0: whoever reaches the machine can use it, without a password',
+    'there is neither systemd for the account nor cron: Ollama will not come back after a reboot; run node start then',
+    'something that nobody has thought of',
+  ]
+  const changes = [...CASES.map(([, change]) => change), {plan: {...PLAN, warnings: texts}}]
+  const all = changes.flatMap((change) => diagnose(change))
+  expect(all.length).toBeGreaterThan(20)
+  expect(all.filter(({next}) => !next)).toEqual([])
 })
 
 test('the worst comes first', () => {

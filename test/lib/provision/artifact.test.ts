@@ -126,3 +126,111 @@ test.each([1, 7, 511, 512, 513, 100_000])('entries do not depend on chunks of %d
   expect(paths).toContain('file bin/ollama')
   expect(paths).toContain(`file lib/ollama/${'x'.repeat(90)}/${'y'.repeat(90)}/lib.so`)
 })
+
+/** One entry by hand: what no tar program would write. */
+function entry(
+  path: string,
+  how: {type?: string; link?: string; size?: string; body?: Buffer} = {},
+) {
+  const body = how.body ?? Buffer.alloc(0)
+  const head = Buffer.alloc(512)
+  head.write(path, 0, 100)
+  head.write('0000755\0', 100)
+  head.write(how.size ?? `${body.length.toString(8).padStart(11, '0')}\0`, 124, 12, 'latin1')
+  head.write(how.type ?? '0', 156)
+  head.write(how.link ?? '', 157, 100)
+  head.write('ustar\x0000', 257, 'latin1')
+  head.fill(' ', 148, 156)
+  head.write(
+    `${head
+      .reduce((sum, byte) => sum + byte, 0)
+      .toString(8)
+      .padStart(6, '0')}\0 `,
+    148,
+  )
+  return Buffer.concat([head, body, Buffer.alloc((512 - (body.length % 512)) % 512)])
+}
+const program = () => entry('bin/ollama', {body: elf(62)})
+const archive = (...entries: readonly Buffer[]) => Buffer.concat([...entries, Buffer.alloc(1024)])
+const pax = (key: string, value: string) => {
+  const rest = ` ${key}=${value}\n`
+  const length = rest.length + String(rest.length + 2).length
+  return entry('pax', {type: 'x', body: Buffer.from(`${length}${rest}`)})
+}
+
+test.each<[string, readonly Buffer[]]>([
+  ['a way up', [entry('../evil')]],
+  ['a way up in the middle', [entry('lib/../../evil')]],
+  ['an absolute path', [entry('/etc/cron.d/evil')]],
+  ['an absolute path by pax', [pax('path', '/etc/cron.d/evil'), entry('x')]],
+  [
+    'a long name that leads up',
+    [entry('n', {type: 'L', body: Buffer.from('../evil\0')}), entry('x')],
+  ],
+  ['a link to an absolute path', [entry('lib/a', {type: '2', link: '/etc/shadow'})]],
+  ['a link that leads up and out', [entry('lib/a', {type: '2', link: '../../etc'})]],
+  [
+    'a long link that leads out',
+    [entry('n', {type: 'K', body: Buffer.from('/etc\0')}), entry('a', {type: '2'})],
+  ],
+  ['a link by pax that leads out', [pax('linkpath', '../etc'), entry('a', {type: '2', link: 'b'})]],
+  ['a hard link out of it', [entry('lib/a', {type: '1', link: '../etc/shadow'})]],
+  ['a path through a link of its own', [entry('a', {type: '2', link: '.'}), entry('a/b')]],
+  ['a device', [entry('dev', {type: '3'})]],
+  ['a pipe', [entry('pipe', {type: '6'})]],
+])('an archive with %s is refused', async (_, entries) => {
+  const bytes = archive(program(), ...entries)
+  expect(await refused(file('evil.tar', bytes))).toMatch(
+    /^ARTIFACT_BAD .*(leads out of|device or pipe)/,
+  )
+})
+
+test('links within the archive are fine, as Ollama has them', async () => {
+  const links = [
+    entry('lib/ollama/libggml.so', {type: '2', link: 'libggml.so.0'}),
+    entry('lib/ollama/cuda/libggml.so', {type: '2', link: '../libggml.so'}),
+    entry('lib/ollama/again', {type: '1', link: 'bin/ollama'}),
+  ]
+  expect(await refused(file('links.tar', archive(program(), ...links)))).toBe('accepted')
+})
+
+test.each<[string, readonly Buffer[]]>([
+  ['a size that is no number', [entry('a', {size: '0000000zz99\0'})]],
+  ['a negative size', [entry('a', {size: '\xff'.repeat(12)})]],
+  ['a size beyond all numbers', [entry('a', {size: `\x80${'\xff'.repeat(11)}`})]],
+  [
+    'a name without end',
+    [entry('n', {type: 'L', size: '00020000000\0'}), Buffer.alloc(5 * 2 ** 20)],
+  ],
+  [
+    'a pax record that is none',
+    [entry('x', {type: 'x', body: Buffer.from('999 path=a\n')}), entry('x')],
+  ],
+])('an archive with %s is damaged', async (_, entries) => {
+  expect(await refused(file('bad.tar', archive(program(), ...entries)))).toMatch(
+    /^ARTIFACT_BAD .*damaged/,
+  )
+})
+
+test('a file that is larger than a header can say has its size in a pax record', () => {
+  const seen: string[] = []
+  const reader = new TarReader(4, ({path, sizeBytes}, head) =>
+    seen.push(`${path} ${sizeBytes} ${head}`),
+  )
+  const body = Buffer.from('content!')
+  // The header's own size is 0, as for a file of 9 GiB.
+  reader.write(Buffer.concat([pax('size', '8'), entry('big'), body, Buffer.alloc(504)]))
+  reader.write(archive(entry('next')))
+  reader.end()
+  expect(seen).toEqual(['big 8 cont', 'next 0 '])
+})
+
+test('a long name of no length takes nothing of what follows', () => {
+  const seen: string[] = []
+  const reader = new TarReader(4, ({path}) => seen.push(path))
+  reader.write(
+    archive(entry('n', {type: 'L'}), entry('a', {body: Buffer.from('content')}), entry('b')),
+  )
+  reader.end()
+  expect(seen).toEqual(['a', 'b'])
+})

@@ -29,7 +29,7 @@ export async function generate(input: GenerateInput): Promise<Stats> {
   let reason: Stats['reason'] = 'stop'
   let promptMs = 0
   if (rest && limit > 0)
-    for await (const token of sequence.evaluate(rest, samplingOf(sampling, made, input.grammar))) {
+    for await (const token of sequence.evaluate(rest, samplingOf(input, made))) {
       promptMs ||= performance.now() - started
       made.push(token)
       await text.push(token)
@@ -79,12 +79,13 @@ async function evaluatePrompt(input: GenerateInput, prompt: Token[]): Promise<To
 }
 
 function samplingOf(
-  sampling: Sampling,
+  {sampling, grammar, sequence}: GenerateInput,
   made: readonly Token[],
-  grammar: GrammarState | undefined,
 ): EvaluateOptions {
-  const {repeatPenalty, frequencyPenalty, presencePenalty, repeatLastN} = sampling
-  const punish = repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0
+  const {repeatPenalty, frequencyPenalty, presencePenalty} = sampling
+  const lastN = sampling.repeatLastN < 0 ? sequence.contextSize : sampling.repeatLastN
+  const punish =
+    lastN > 0 && (repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0)
   return {
     temperature: sampling.temperature,
     topK: sampling.topK,
@@ -95,11 +96,11 @@ function samplingOf(
     ...(punish
       ? {
           repeatPenalty: {
-            punishTokens: () => made.slice(-repeatLastN),
+            punishTokens: () => made.slice(-lastN),
             penalty: repeatPenalty,
             frequencyPenalty,
             presencePenalty,
-            maxPunishTokens: repeatLastN,
+            maxPunishTokens: lastN,
           },
         }
       : {}),

@@ -7,6 +7,7 @@ export interface Sampling {
   readonly topP: number
   readonly minP: number
   readonly repeatPenalty: number
+  /** Tokens that a repetition is looked for in; negative: the whole context, 0: none. */
   readonly repeatLastN: number
   readonly frequencyPenalty: number
   readonly presencePenalty: number

@@ -49,7 +49,8 @@ export async function runTool(run: ToolRun): Promise<ToolResult> {
 }
 
 /** What npm and pip write around the reason. */
-const NOISE = /complete log of this run|npm error code|^\[notice\]|^npm warn|^warning: retrying/i
+const NOISE =
+  /complete log of this run|npm error (code|syscall|errno|type) |^\[notice\]|^npm warn|^warning: retrying/i
 
 /** The line of a failed program's output that says why, for an error message. */
 export function reasonIn(output: string): string {

@@ -1,5 +1,6 @@
 import {createWriteStream} from 'node:fs'
 import {type FileHandle, open} from 'node:fs/promises'
+import {PassThrough} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import {createInflateRaw} from 'node:zlib'
 import {OllamaxError} from '../../errors.ts'
@@ -30,24 +31,37 @@ export async function unzipEntry(
   try {
     const entry = await findEntry(file, archive, name)
     const head = await readAt(file, entry.offset, 30)
-    if (head.readUInt32LE(0) !== LOCAL) throw damaged(archive)
+    if (head.length < 30 || head.readUInt32LE(0) !== LOCAL) throw damaged(archive)
     const start = entry.offset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28)
-    const source = file.createReadStream({
-      start,
-      end: start + entry.packed - 1,
-      autoClose: false,
-      highWaterMark: 1024 * 1024,
-    })
+    const unpack = entry.method === 8 ? createInflateRaw() : new PassThrough()
+    if (entry.method !== 8 && entry.method !== 0) throw damaged(archive)
+    const source = entry.packed === 0 ? [] : range(file, start, entry.packed)
     const target = createWriteStream(to.path, {mode: 0o600})
-    const {signal} = to
-    if (entry.method === 0) await pipeline(source, target, {signal})
-    else if (entry.method === 8) await pipeline(source, createInflateRaw(), target, {signal})
-    else throw damaged(archive)
-    if (target.bytesWritten !== entry.size) throw damaged(archive)
+    // The size is known, so no archive can fill the disk.
+    const counted = async function* (chunks: AsyncIterable<Buffer>) {
+      let size = 0
+      for await (const chunk of chunks) {
+        size += chunk.length
+        if (size > entry.size) throw damaged(archive)
+        yield chunk
+      }
+      if (size !== entry.size) throw damaged(archive)
+    }
+    await pipeline(source, unpack, counted, target, {signal: to.signal}).catch((error) => {
+      throw /^Z_/.test((error as {code?: string}).code ?? '') ? damaged(archive) : error
+    })
   } finally {
     await file.close()
   }
 }
+
+const range = (file: FileHandle, start: number, length: number) =>
+  file.createReadStream({
+    start,
+    end: start + length - 1,
+    autoClose: false,
+    highWaterMark: 1024 * 1024,
+  })
 
 async function findEntry(file: FileHandle, archive: string, wanted: string): Promise<Entry> {
   const {size} = await file.stat()

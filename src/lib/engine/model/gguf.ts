@@ -28,7 +28,10 @@ const WIDTH: Readonly<Record<number, number>> = {
 }
 const STRING = 8
 const ARRAY = 9
-const MAX_STRING = 16 * 1024 * 1024
+/** Of all texts that are kept; of a real model they are some hundred kilobytes. */
+const MAX_TEXT = 32 * 1024 * 1024
+/** No format takes less than a bit for a weight. */
+const WEIGHTS_PER_BYTE = 8
 const CHUNK = 1024 * 1024
 
 /**
@@ -76,6 +79,8 @@ async function readHeader(cursor: Cursor, sizeBytes: number): Promise<GgufHeader
     let elements = 1
     for (let d = 0; d < dimensions; d++) elements *= await cursor.count(Number.MAX_SAFE_INTEGER)
     parameters += elements
+    if (parameters > sizeBytes * WEIGHTS_PER_BYTE)
+      throw notGguf(cursor.path, 'it is damaged within its header')
     await cursor.take(4)
     lastOffset = Math.max(lastOffset, await cursor.count(Number.MAX_SAFE_INTEGER))
   }
@@ -91,7 +96,7 @@ async function readValue(cursor: Cursor, type: number): Promise<GgufValue> {
     const element = (await cursor.take(4)).readUInt32LE()
     const length = await cursor.count()
     if (element === STRING) for (let i = 0; i < length; i++) await cursor.skipString()
-    else if (element === ARRAY) for (let i = 0; i < length; i++) await readValue(cursor, ARRAY)
+    // An array of arrays, which no model has, counts as a value of an unknown type.
     else cursor.skip(length * widthOf(cursor, element))
     return {arrayLength: length}
   }
@@ -140,6 +145,7 @@ class Cursor {
   #position = 0
   #buffer = Buffer.alloc(0)
   #start = 0
+  #textLeft = MAX_TEXT
 
   constructor(file: FileHandle, path: string, size: number) {
     this.#file = file
@@ -152,7 +158,7 @@ class Cursor {
   }
 
   async take(length: number): Promise<Buffer> {
-    if (length > MAX_STRING || this.#position + length > this.#size)
+    if (this.#position + length > this.#size)
       throw notGguf(this.path, 'it is cut off or damaged within its header')
     const from = this.#position - this.#start
     if (from < 0 || from + length > this.#buffer.length) {
@@ -184,7 +190,9 @@ class Cursor {
   }
 
   async string(): Promise<string> {
-    return (await this.take(await this.count())).toString('utf8')
+    const length = await this.count(Math.min(this.#size, this.#textLeft))
+    this.#textLeft -= length
+    return (await this.take(length)).toString('utf8')
   }
 
   async skipString(): Promise<void> {

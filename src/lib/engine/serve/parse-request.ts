@@ -141,7 +141,7 @@ function parseSampling(options: Body): Sampling {
     topP: option(options, 'top_p', 'float32') ?? 0.9,
     minP: option(options, 'min_p', 'float32') ?? 0,
     repeatPenalty: option(options, 'repeat_penalty', 'float32') ?? 1,
-    repeatLastN: Math.max(0, option(options, 'repeat_last_n', 'integer') ?? 64),
+    repeatLastN: option(options, 'repeat_last_n', 'integer') ?? 64,
     frequencyPenalty: option(options, 'frequency_penalty', 'float32') ?? 0,
     presencePenalty: option(options, 'presence_penalty', 'float32') ?? 0,
     ...(seed === undefined || seed < 0 ? {} : {seed}),
@@ -170,10 +170,19 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 }
 
+/** Longer than this is for ever: it is what Ollama's own number of nanoseconds holds. */
+const MAX_KEEP_ALIVE_MS = 2 ** 63 / 1e6
+
 /** A number of seconds or a duration such as `1h30m`; negative: for ever. */
 export function parseKeepAlive(value: unknown): number {
+  const ms = keepAliveOf(value)
+  return ms < 0 || ms > MAX_KEEP_ALIVE_MS ? Infinity : ms
+}
+
+/** In milliseconds, and below zero for any negative one. */
+function keepAliveOf(value: unknown): number {
   if (value === undefined || value === null) return DEFAULT_KEEP_ALIVE_MS
-  if (isNumber(value)) return value < 0 ? Infinity : value * 1000
+  if (isNumber(value)) return value * 1000
   if (!isString(value)) throw mismatch('keep_alive', 'duration')
   const [, sign = '', parts = ''] =
     /^([-+]?)((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+|0)$/.exec(value) ?? []
@@ -181,7 +190,7 @@ export function parseKeepAlive(value: unknown): number {
   let ms = 0
   for (const [, count = '0', unit = 's'] of parts.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g))
     ms += Number(count) * (UNIT_MS[unit] ?? 0)
-  return sign === '-' && ms > 0 ? Infinity : ms
+  return sign === '-' ? -ms : ms
 }
 
 function option(options: Body, name: string, type: 'integer' | 'float32'): number | undefined {

@@ -74,7 +74,7 @@ async function handle(
     reply.writeHead(403).end()
     return
   }
-  const path = new URL(request.url ?? '/', 'http://engine').pathname
+  const [path = '/'] = (request.url ?? '/').split('?')
   const {method = 'GET'} = request
   if (GETS.includes(path)) {
     if (method !== 'GET' && method !== 'HEAD') return wrongMethod(reply, 'GET, HEAD')

@@ -18,6 +18,7 @@ export interface Examined {
 
 const MIB = 2 ** 20
 const MANY_RESTARTS = 3
+const MAKE_ROOM = 'remove models that nobody uses, or make room there'
 
 /** What is wrong on a host, worst first. Pure: the same look gives the same findings. */
 export function diagnoseHost(seen: Examined): Finding[] {
@@ -35,7 +36,14 @@ export function diagnoseHost(seen: Examined): Finding[] {
 
 function service({node, vitals, reading}: Examined): Finding[] {
   if (!vitals)
-    return [{severity: 'warning', check: 'vitals', text: 'its state could not be read as a whole'}]
+    return [
+      {
+        severity: 'warning',
+        check: 'vitals',
+        text: 'its state could not be read as a whole',
+        next: `ollamax doctor ${node.name} again; if it stays so, look there: ollamax node shell ${node.name}`,
+      },
+    ]
   const {unit, keeper} = vitals
   const next = `ollamax node start ${node.name}`
   if (keeper === 'supervised' && !vitals.supervisorRuns)
@@ -134,22 +142,27 @@ function drift({node, plan}: Examined): Finding[] {
       next: again,
       fixable: true,
     })
-  const warnings = plan.warnings.map(
-    (text): Finding => ({severity: 'warning', check: checkOf(text), text}),
-  )
-  return [...findings, ...warnings]
+  return [...findings, ...plan.warnings.map(warned)]
 }
 
-const checkOf = (text: string) =>
-  /clock/.test(text)
-    ? 'clock'
-    : /free|disk/.test(text)
-      ? 'disk'
-      : /driver|GPU/.test(text)
-        ? 'gpu'
-        : /listens/.test(text)
-          ? 'exposure'
-          : 'host'
+/** The plan's warnings by what they speak of: the check, and what helps. */
+const ADVICE: ReadonlyArray<readonly [RegExp, check: string, next: string]> = [
+  [/clock/, 'clock', 'set it there, for example: sudo timedatectl set-ntp true'],
+  [/free|disk/, 'disk', MAKE_ROOM],
+  [/driver|GPU/, 'gpu', 'install or mend the driver there, then restart Ollama'],
+  [/listens/, 'exposure', 'let it listen on loopback alone: OLLAMA_HOST=127.0.0.1 in its service'],
+  [
+    /reboot/,
+    'host',
+    'install cron there, or let an administrator run: loginctl enable-linger ACCOUNT',
+  ],
+  [/^/, 'host', 'nothing has to be done, if that is how it should be'],
+]
+
+function warned(text: string): Finding {
+  const [, check, next] = ADVICE.find(([about]) => about.test(text)) ?? [/^/, 'host', '']
+  return {severity: 'warning', check, text, next}
+}
 
 function resources({node, vitals, facts}: Examined): Finding[] {
   const findings: Finding[] = []
@@ -159,7 +172,7 @@ function resources({node, vitals, facts}: Examined): Finding[] {
       severity: 'error',
       check: 'disk',
       text: `the disk is full where models lie: ${roundSize(models.freeBytes)} are free`,
-      next: 'remove models that nobody uses, or make room there',
+      next: MAKE_ROOM,
     })
   const total = facts.memoryBytes
   const available = vitals?.availableBytes
