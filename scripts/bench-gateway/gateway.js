@@ -7,7 +7,7 @@ import {freePort, untilServing} from './machine.js'
 const bin = resolve(dirname(fileURLToPath(import.meta.url)), '../../bin/run.js')
 
 /** Starts the gateway in front of the nodes, each an entry of a cluster file: {url, pid}. */
-export async function startGateway(processes, {home, cluster, entries, core, env = process.env}) {
+export async function startGateway(processes, {home, cluster, entries, core, env = {}}) {
   const clusters = join(home, 'clusters')
   mkdirSync(clusters, {recursive: true, mode: 0o700})
   const nodes = entries.map((entry) => `  - ${JSON.stringify(entry)}\n`).join('')
@@ -21,7 +21,7 @@ export async function startGateway(processes, {home, cluster, entries, core, env
     [process.execPath, bin, 'serve', '--listen', new URL(url).host, '--cluster', cluster],
     {
       name: 'ollamax serve',
-      env: {...env, OLLAMAX_HOME: home, NO_COLOR: '1'},
+      env: {...process.env, ...env, OLLAMAX_HOME: home, NO_COLOR: '1'},
     },
   )
   await untilServing(one, `${url}/readyz`)

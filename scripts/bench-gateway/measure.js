@@ -4,14 +4,16 @@ import {once} from 'node:events'
 import {text} from 'node:stream/consumers'
 import {calm} from './works.js'
 
-/** One run of a work against a target {name, urls, key, pids} on the core where the nodes are. */
+/**
+ * One run of a work against a target {name, urls, key, pids} on the core where the nodes are. With control '' the nodes
+ * are left as they are.
+ */
 export async function runOnce(program, core, work, target, control) {
   const {name: _, ...rest} = target
   const plan = {
     timeoutMs: 30_000,
     ...work.plan,
-    behaviour: {...calm, ...work.plan.behaviour},
-    control,
+    ...(control ? {control, behaviour: {...calm, ...work.plan.behaviour}} : {}),
     target: {model: 'bench:latest', ...rest},
   }
   const child = spawn('taskset', ['-c', String(core), program], {stdio: ['pipe', 'pipe', 'pipe']})
