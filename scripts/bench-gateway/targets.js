@@ -15,18 +15,18 @@ export const toolsOf = {nginx: ['nginx'], haproxy: ['haproxy'], 'over-ssh': ['ss
  */
 export async function startTargets({processes, closers, nodes, wanted, given, keys, dir, core}) {
   const targets = new Map()
-  const add = (name, urls, pids) =>
-    targets.set(name, {name, urls, pids, ...(keys[name] ? {key: keys[name]} : {})})
+  const add = (name, urls, pids, key) =>
+    targets.set(name, {name, urls, pids, ...(key === undefined ? {} : {key})})
   for (const [name, url] of given) {
     await untilServing(undefined, `${url}/api/version`, keys[name])
     const pids = listenersOf(Number(new URL(url).port))
     await pin(pids, core)
-    add(name, [url], pids)
+    add(name, [url], pids, keys[name])
   }
   const gateway = async (name, entries, env) => {
     const home = join(dir, name)
-    const one = await startGateway(processes, {home, cluster: 'bench', entries, core, env})
-    add(name, [one.url], [one.pid])
+    const one = await startGateway(processes, {home, entries, core, env})
+    add(name, [one.url], [one.pid], one.key)
   }
   const first = nodes.nodes[0]
   for (const name of wanted) {
