@@ -1,27 +1,15 @@
 // Measures `ollamax serve` beside nginx and HAProxy, all in front of the same stand-in nodes: docs/benchmarks.md.
-//   npm run bench:gateway -- [--only small32,lat1] [--rounds 5] [--json]
+//   npm run bench:gateway -- [--only small32,lat1] [--rounds 5] [--direct] [--cores 0,1] [--json]
 //   npm run bench:gateway -- --node-ports 21501,21502,21503 --target NAME=URL [--key NAME=KEY]
 import {mkdtempSync, rmSync} from 'node:fs'
-import {tmpdir} from 'node:os'
+import {cpus, tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {parseArgs} from 'node:util'
-import {directNodes, startGateway} from './bench-gateway/gateway.js'
-import {
-  buildPrograms,
-  listenersOf,
-  needTools,
-  Processes,
-  pin,
-  startNodes,
-  untilServing,
-} from './bench-gateway/machine.js'
+import {buildPrograms, needTools, Processes, pin, startNodes} from './bench-gateway/machine.js'
 import {at, judge, middle, runOnce, show} from './bench-gateway/measure.js'
-import {startPeer} from './bench-gateway/peers.js'
+import {startTargets, toolsOf} from './bench-gateway/targets.js'
 import {works} from './bench-gateway/works.js'
-
-const gatewayCore = 0
-const loadCore = 1
 
 const {values: flags} = parseArgs({
   options: {
@@ -30,6 +18,7 @@ const {values: flags} = parseArgs({
     target: {type: 'string', multiple: true, default: []},
     key: {type: 'string', multiple: true, default: []},
     'node-ports': {type: 'string', default: ''},
+    cores: {type: 'string', default: '0,1'},
     direct: {type: 'boolean', default: false},
     json: {type: 'boolean', default: false},
   },
@@ -40,6 +29,9 @@ for (const name of chosen)
     throw new Error(`--only: no work ${name}; there are ${Object.keys(works).join(', ')}`)
 const rounds = Number(flags.rounds)
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a number from 1')
+const [gatewayCore, loadCore] = flags.cores.split(',').map(Number)
+if (![gatewayCore, loadCore].every((core) => core >= 0 && core < cpus().length))
+  throw new Error('--cores must be two cores of this machine, such as 0,1')
 const pair = (text) => {
   const i = text.indexOf('=')
   if (i < 1) throw new Error(`${text} is not NAME=VALUE`)
@@ -48,12 +40,15 @@ const pair = (text) => {
 const given = flags.target.map(pair)
 const keys = Object.fromEntries(flags.key.map(pair))
 const ours = given[0]?.[0] ?? 'ollamax'
-const peers = [...new Set(chosen.flatMap((name) => works[name].peers))]
+const extra = [...given.slice(1).map(([name]) => name), ...(flags.direct ? ['direct'] : [])]
+const targetsOf = ({ours: other = ours, peers}) => [...new Set([other, ...peers, ...extra])]
+const wanted = [...new Set(chosen.flatMap((name) => targetsOf(works[name])))]
 const progress = (text) => process.stderr.write(`${text}\n`)
 
-needTools(['go', 'taskset', ...peers])
+needTools(['go', 'taskset', ...wanted.flatMap((name) => toolsOf[name] ?? [])])
 const dir = mkdtempSync(join(tmpdir(), 'bench-gateway-'))
 const processes = new Processes(dir)
+const closers = []
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, () => {
     void finish().then(() => process.exit(1))
@@ -63,11 +58,25 @@ try {
   await pin([process.pid], loadCore)
   const programs = await buildPrograms(dir)
   const nodes = await startNodes(processes, programs.node, loadCore, flags['node-ports'])
-  const targets = await startTargets(nodes)
+  const targets = await startTargets({
+    processes,
+    closers,
+    nodes,
+    wanted,
+    given,
+    keys,
+    dir,
+    core: gatewayCore,
+  })
   const report = []
   for (const name of chosen) {
     const results = await measure(name, targets, programs.load, nodes.control)
-    report.push({name, about: works[name].about, results, goals: judge(works[name], results, ours)})
+    report.push({
+      name,
+      about: works[name].about,
+      results,
+      goals: judge(works[name], results, works[name].ours ?? ours),
+    })
     if (!flags.json) printWork(report.at(-1))
   }
   if (flags.json) console.log(JSON.stringify(report.map(plain), undefined, 2))
@@ -78,44 +87,14 @@ try {
 
 async function finish() {
   await processes.close()
+  for (const close of closers) await close()
   rmSync(dir, {recursive: true, force: true})
-}
-
-/** All gateways, running and pinned: a map from name to {name, urls, key, pids}. */
-async function startTargets(nodes) {
-  const targets = new Map()
-  const add = (name, urls, pids) =>
-    targets.set(name, {name, urls, pids, ...(keys[name] ? {key: keys[name]} : {})})
-  for (const [name, url] of given) {
-    await untilServing(undefined, `${url}/api/version`, keys[name])
-    const pids = listenersOf(Number(new URL(url).port))
-    await pin(pids, gatewayCore)
-    add(name, [url], pids)
-  }
-  if (given.length === 0) {
-    const home = join(dir, 'home')
-    const gateway = await startGateway(processes, {
-      home,
-      cluster: 'bench',
-      entries: directNodes(nodes.nodes),
-      core: gatewayCore,
-    })
-    add(ours, [gateway.url], [gateway.pid])
-  }
-  for (const name of peers) {
-    const peer = await startPeer(processes, name, nodes.nodes, dir, gatewayCore)
-    add(name, [peer.url], [peer.pid])
-  }
-  if (flags.direct) add('direct', nodes.nodes, [])
-  return targets
 }
 
 /** Every round drives each target once; no target always follows the same other one. */
 async function measure(name, targets, program, control) {
   const work = works[name]
-  const able = [...targets.values()].filter(
-    (target) => !peers.includes(target.name) || work.peers.includes(target.name),
-  )
+  const able = targetsOf(work).map((one) => targets.get(one))
   const results = new Map(able.map((target) => [target.name, []]))
   for (let round = 0; round < Math.min(rounds, work.rounds ?? rounds); round++)
     for (let i = 0; i < able.length; i++) {
@@ -137,6 +116,10 @@ function printWork({name, about, results}) {
     const errors = Object.entries(allErrors(runs))
     if (errors.length > 0)
       console.log(`  ${''.padEnd(10)} ${errors.map(([why, n]) => `${n} x ${why}`).join(', ')}`)
+    if (middle(runs, 'ownCores') > 0.95)
+      console.log(
+        `  ${''.padEnd(10)} the nodes and the load had no more CPU: they are the limit here`,
+      )
     const others = middle(runs, 'othersCores')
     if (others > 0.15)
       console.log(`  ${''.padEnd(10)} noisy: other processes used ${show(others)} cores meanwhile`)

@@ -1,13 +1,16 @@
-// `ollamax serve` as it is measured: one process, everything on, a cluster of direct nodes.
+// `ollamax serve` as it is measured: one process, everything on, a key that every request needs.
+import {execFile} from 'node:child_process'
 import {mkdirSync, writeFileSync} from 'node:fs'
 import {dirname, join, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
+import {promisify} from 'node:util'
 import {freePort, untilServing} from './machine.js'
 
 const bin = resolve(dirname(fileURLToPath(import.meta.url)), '../../bin/run.js')
+const cluster = 'bench'
 
-/** Starts the gateway in front of the nodes, each an entry of a cluster file: {url, pid}. */
-export async function startGateway(processes, {home, cluster, entries, core, env = process.env}) {
+/** Starts the gateway in front of the nodes, each an entry of a cluster file: {url, pid, key}. */
+export async function startGateway(processes, {home, entries, core, env: more = {}}) {
   const clusters = join(home, 'clusters')
   mkdirSync(clusters, {recursive: true, mode: 0o700})
   const nodes = entries.map((entry) => `  - ${JSON.stringify(entry)}\n`).join('')
@@ -15,17 +18,19 @@ export async function startGateway(processes, {home, cluster, entries, core, env
     join(clusters, `${cluster}.yaml`),
     `apiVersion: ollamax/v1\nkind: Cluster\nnodes:\n${nodes}`,
   )
+  const env = {...process.env, ...more, OLLAMAX_HOME: home, OLLAMAX_CLUSTER: cluster, NO_COLOR: '1'}
+  const key = await createKey(env)
   const url = `http://127.0.0.1:${await freePort()}`
-  const one = processes.start(
-    core,
-    [process.execPath, bin, 'serve', '--listen', new URL(url).host, '--cluster', cluster],
-    {
-      name: 'ollamax serve',
-      env: {...env, OLLAMAX_HOME: home, NO_COLOR: '1'},
-    },
-  )
-  await untilServing(one, `${url}/readyz`)
-  return {url, pid: one.child.pid}
+  const argv = [process.execPath, bin, 'serve', '--listen', new URL(url).host]
+  const one = processes.start(core, argv, {name: 'ollamax serve', env})
+  await untilServing(one, `${url}/readyz`, key)
+  return {url, pid: one.child.pid, key}
+}
+
+async function createKey(env) {
+  const argv = [bin, 'key', 'create', 'bench', '--json']
+  const {stdout} = await promisify(execFile)(process.execPath, argv, {env})
+  return JSON.parse(stdout).token
 }
 
 export const directNodes = (urls) => urls.map((url, i) => ({name: `n${i + 1}`, url}))

@@ -23,6 +23,8 @@ const packages = {
   nginx: 'nginx-light',
   haproxy: 'haproxy',
   taskset: 'util-linux',
+  sshd: 'openssh-server',
+  'ssh-keygen': 'openssh-client',
 }
 
 /** Says all at once which of the tools are missing, and what to install. */
@@ -161,15 +163,44 @@ export function listenersOf(port) {
 
 /** What the open descriptors of a process point at; empty where it is gone. */
 export function openFiles(pid) {
+  return list(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)]
+    } catch {
+      return []
+    }
+  })
+}
+
+/** The processes and all their descendants. */
+export function treeOf(pids) {
+  const all = [...pids]
+  for (const pid of all)
+    for (const task of list(`/proc/${pid}/task`)) {
+      const children = read(`/proc/${pid}/task/${task}/children`)
+      all.push(...children.split(' ').filter(Boolean).map(Number))
+    }
+  return all
+}
+
+/** Their resident memory in MB, all together. */
+export function memoryMbOf(pids) {
+  const kb = pids.map((pid) => /^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0)
+  return kb.reduce((sum, one) => sum + Number(one), 0) / 1024
+}
+
+function list(dir) {
   try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-      try {
-        return [readlinkSync(`/proc/${pid}/fd/${fd}`)]
-      } catch {
-        return []
-      }
-    })
+    return readdirSync(dir)
   } catch {
-    return []
+    return [] // the process is gone
+  }
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
   }
 }

@@ -4,14 +4,16 @@ import {once} from 'node:events'
 import {text} from 'node:stream/consumers'
 import {calm} from './works.js'
 
-/** One run of a work against a target {name, urls, key, pids} on the core where the nodes are. */
+/**
+ * One run of a work against a target {name, urls, key, pids} on the core where the nodes are. With control '' the nodes
+ * are left as they are.
+ */
 export async function runOnce(program, core, work, target, control) {
   const {name: _, ...rest} = target
   const plan = {
     timeoutMs: 30_000,
     ...work.plan,
-    behaviour: {...calm, ...work.plan.behaviour},
-    control,
+    ...(control ? {control, behaviour: {...calm, ...work.plan.behaviour}} : {}),
     target: {model: 'bench:latest', ...rest},
   }
   const child = spawn('taskset', ['-c', String(core), program], {stdio: ['pipe', 'pipe', 'pipe']})
@@ -34,12 +36,13 @@ export function at(result, path) {
 
 /**
  * The median over the rounds. Failures, lost and late tokens are added up instead: none may hide in a round that is
- * not the middle one.
+ * not the middle one. Of resident memory the most counts, for it is what a machine must have.
  */
 export function middle(results, path) {
   const all = results.map((result) => at(result, path)).filter((n) => n !== undefined)
   if (all.length === 0) return undefined
   if (['failed', 'tokensLost', 'tokensLate'].includes(path)) return all.reduce((a, b) => a + b)
+  if (path === 'rssMb') return Math.max(...all)
   all.sort((a, b) => a - b)
   return (all[(all.length - 1) >> 1] + all[all.length >> 1]) / 2
 }

@@ -1,13 +1,21 @@
 // The kinds of work that the gateway is measured by, and what it has to reach in each.
 //
 // `plan` is what scripts/bench-gateway/load takes (its main.go says what each word means). A goal compares `of`, a path
-// into the result, with that of `beside` in the same run (the ratio), or stands alone (the value).
+// into the result, with that of `beside` in the same run (the ratio), or stands alone (the value). `peers` are the
+// targets beside ours; `ours` is another one than the gateway in front of all nodes where the work needs it.
 
 const ratio = (of, beside, op, limit) => ({of, beside, op, limit})
 const value = (of, op, limit) => ({of, op, limit})
 
 const whole = {api: 'generate', promptBytes: 200, tokens: 16, warmMs: 1000, forMs: 2500}
 const streams = {api: 'chat', stream: true, promptBytes: 200, tokens: 50}
+const paced50 = {
+  ...streams,
+  connections: 50,
+  warmMs: 1500,
+  forMs: 2500,
+  behaviour: {firstMs: 50, gapMs: 20},
+}
 const oneNodeFails = (fault) => ({
   about: `100 requests/s; one node of three ${fault === 'refuse' ? 'is gone' : `answers ${fault} at once`} from 30 % to 70 % of the time`,
   rounds: 2,
@@ -107,14 +115,7 @@ export const works = {
   openai50: {
     about: '/v1/chat/completions, 50 streams of 50 tokens/s each',
     peers: ['nginx'],
-    plan: {
-      ...streams,
-      api: 'openai',
-      connections: 50,
-      warmMs: 1500,
-      forMs: 2500,
-      behaviour: {firstMs: 50, gapMs: 20},
-    },
+    plan: {...paced50, api: 'openai'},
     show: [
       'tokensPerSecond',
       'firstAddedUs.p50',
@@ -123,6 +124,27 @@ export const works = {
       'cpuPerTokenUs',
     ],
     goals: [value('failed', '<=', 0), ratio('firstAddedUs.p50', 'nginx', '<=', 2.5)],
+  },
+  ssh50: {
+    about: 'the node behind SSH beside the same node direct, 50 streams of 50 tokens/s each',
+    ours: 'over-ssh',
+    peers: ['over-tcp'],
+    plan: {...paced50, api: 'chat'},
+    show: ['tokensPerSecond', 'firstAddedUs.p50', 'firstAddedUs.p99', 'delayUs.p95', 'delayUs.p99'],
+    goals: [
+      value('failed', '<=', 0),
+      ratio('tokensPerSecond', 'over-tcp', '>=', 0.99),
+      ratio('firstAddedUs.p50', 'over-tcp', '<=', 2.5),
+    ],
+  },
+  'ssh-bulk': {
+    about: 'the node behind SSH beside the same node direct, 4 connections, answers of 4 MB',
+    rounds: 3,
+    ours: 'over-ssh',
+    peers: ['over-tcp'],
+    plan: {...whole, connections: 4, behaviour: {answerBytes: 4 * 1024 * 1024}},
+    show: ['mbPerSecond', 'wholeUs.p50', 'cpuPerRequestUs'],
+    goals: [value('failed', '<=', 0), ratio('mbPerSecond', 'over-tcp', '>=', 0.5)],
   },
   balance: {
     about:

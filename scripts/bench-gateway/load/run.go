@@ -50,14 +50,12 @@ func run(p *Plan) (*Result, error) {
 			}(i)
 		}
 	}
-	cpu, others, err := measure(p, nodes, t, begin, end)
+	cpu, err := measure(p, nodes, t, begin, end)
 	done.Wait()
 	if err != nil {
 		return nil, err
 	}
-	result := t.finish(end.Sub(begin).Seconds(), cpu)
-	result.OthersCores = others
-	return result, nil
+	return t.finish(end.Sub(begin).Seconds(), cpu), nil
 }
 
 func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
@@ -113,34 +111,37 @@ func offered(p *Plan, t *tally, start, end time.Time, dial func(int) *client) {
 }
 
 // measure reads the clocks of the processes at both edges of the measured time and lets the plan's events happen in it.
-// It returns the target's CPU seconds and how many cores everyone else used.
-func measure(p *Plan, nodes control, t *tally, begin, end time.Time) (cpu, others float64, err error) {
+// It returns the target's CPU seconds.
+func measure(p *Plan, nodes control, t *tally, begin, end time.Time) (float64, error) {
 	time.Sleep(time.Until(begin))
 	before, err := nodes.counts()
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	targets, own := tree(p.Target.PIDs), append(nodes.pids(), os.Getpid())
 	cpu0, own0, busy0 := cpuSeconds(targets), cpuSeconds(own), busySeconds()
 	for _, e := range p.Events {
 		time.Sleep(time.Until(begin.Add(ms(e.AtMs))))
 		if err := nodes.put(e.Node, e.Behaviour); err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 	}
 	time.Sleep(time.Until(end))
-	cpu = cpuSeconds(targets) - cpu0
-	rest := busySeconds() - busy0 - cpu - (cpuSeconds(own) - own0)
-	if rest > 0 {
-		others = rest / end.Sub(begin).Seconds()
+	seconds := end.Sub(begin).Seconds()
+	cpu, mine := cpuSeconds(targets)-cpu0, cpuSeconds(own)-own0
+	others := busySeconds() - busy0 - cpu - mine
+	if others < 0 { // the clocks tick in steps
+		others = 0
 	}
 	pss, rss := memoryMb(targets)
 	after, err := nodes.counts()
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	t.mu.Lock()
-	t.result.PssMb, t.result.RssMb, t.result.Shares = pss, rss, shares(before, after)
+	r := &t.result
+	r.PssMb, r.RssMb, r.Shares = pss, rss, shares(before, after)
+	r.OwnCores, r.OthersCores = mine/seconds, others/seconds
 	t.mu.Unlock()
-	return cpu, others, nil
+	return cpu, nil
 }

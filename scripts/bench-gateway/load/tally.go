@@ -25,6 +25,7 @@ type Result struct {
 	CPUPerTokenUs     float64        `json:"cpuPerTokenUs,omitempty"`
 	PssMb             float64        `json:"pssMb,omitempty"`
 	RssMb             float64        `json:"rssMb,omitempty"`
+	OwnCores          float64        `json:"ownCores"`    // what the nodes and this program used; near 1: they are the limit
 	OthersCores       float64        `json:"othersCores"` // what processes that do not belong to the bench used
 	Shares            []float64      `json:"shares,omitempty"`
 }
