@@ -66,14 +66,8 @@ export default class Serve extends BaseCommand {
     const {serve} = await import('../lib/server/serve.ts')
     const cert = flags['tls-cert']
     const key = flags['tls-key']
-    const {makeLog} = await import('../lib/log/make-log.ts')
     const {stderr} = process
     const colored = colorsOn(stderr, process.env)
-    const log = makeLog({
-      stream: stderr,
-      level: flags['log-level'],
-      ...(stderr.isTTY ? {pretty: (tone, text) => paint(tone, text, colored)} : {}),
-    })
     let url = ''
     await serve(this.tools({...flags, reuse: false}), {
       listen: parseListen(flags.listen),
@@ -83,13 +77,16 @@ export default class Serve extends BaseCommand {
       openToNetwork: flags['open-to-network'],
       drainMs: parseDuration(flags['drain-timeout']),
       signal: this.signal,
-      log,
+      log: {
+        stream: stderr,
+        level: flags['log-level'],
+        ...(stderr.isTTY ? {pretty: (tone, text) => paint(tone, text, colored)} : {}),
+      },
       version: this.config.version,
       listening: (where) => {
         url = where
       },
     })
-    await log.close()
     return {url}
   }
 }

@@ -34,7 +34,7 @@ export interface TestGatewayOptions {
   readonly origins?: readonly string[]
 }
 
-export const specOf = (name: string, url: string): NodeSpec => ({
+const specOf = (name: string, url: string): NodeSpec => ({
   kind: 'direct',
   name,
   url,

@@ -6,7 +6,7 @@ export interface ListenAddress {
   readonly port: number
 }
 
-export const DEFAULT_PORT = 11_435
+const DEFAULT_PORT = 11_435
 
 /** `host:port`, `:port`, `port`, `[::1]:port` or a host alone. BAD_INPUT. */
 export function parseListen(text: string): ListenAddress {

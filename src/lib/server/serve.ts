@@ -9,7 +9,7 @@ import type {Exchange} from '../gateway/exchange.ts'
 import {DEFAULT_LIMITS, type Gateway, openGateway} from '../gateway/gateway.ts'
 import {BlobPlaces} from '../gateway/manage.ts'
 import type {Tools} from '../jobs/tools.ts'
-import type {Log} from '../log/make-log.ts'
+import {type LogOptions, makeLog} from '../log/make-log.ts'
 import {makeMetrics} from '../metrics/metrics.ts'
 import {keysFile, loadKeys} from '../state/keys-file.ts'
 import {clusterFile} from '../state/load.ts'
@@ -31,7 +31,7 @@ export interface ServeOptions {
   /** For running requests once the signal has come. */
   readonly drainMs: number
   readonly signal: AbortSignal
-  readonly log: Log
+  readonly log: LogOptions
   readonly version: string
   /** The address it listens on, once it does. */
   readonly listening: (url: string) => void
@@ -49,7 +49,8 @@ const NAMES_MS = 2000
  * BAD_INPUT if it may not or cannot listen there, and whatever reading the cluster file and the keys throws.
  */
 export async function serve(tools: ServeTools, options: ServeOptions): Promise<void> {
-  const {signal, log, listen} = options
+  const {signal, listen} = options
+  const log = makeLog(options.log)
   const name = tools.clusterName()
   const cluster = await tools.cluster()
   let keyring = new Keyring(await loadKeys(tools.paths, name))
@@ -120,6 +121,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
     watch.close()
     await gateway?.close()
     await running.close()
+    await log.close()
   }
 }
 

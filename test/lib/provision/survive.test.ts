@@ -44,6 +44,7 @@ function host(onAsk: (times: number) => void = () => {}): Remote {
   return {
     target: 'h1',
     hostKey: '',
+    certified: false,
     exec: (script, options) => {
       if (script.includes('UnitFileState')) onAsk(++asked)
       const env = {PATH: `${home.dir}:${process.env.PATH}`}
