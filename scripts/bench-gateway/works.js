@@ -172,6 +172,8 @@ export const works = {
     about: `${unequal}; the gateway finds the slots out by itself`,
     ours: 'ollamax-0',
     ...balance,
+    rounds: 2,
+    peers: [],
     goals: [value('failed', '<=', 0)],
   },
   'fail-refuse': oneNodeFails('refuse'),
