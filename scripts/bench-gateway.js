@@ -13,7 +13,7 @@ import {works} from './bench-gateway/works.js'
 
 const {values: flags} = parseArgs({
   options: {
-    only: {type: 'string', default: Object.keys(works).join(',')},
+    only: {type: 'string'},
     rounds: {type: 'string', default: '5'},
     target: {type: 'string', multiple: true, default: []},
     key: {type: 'string', multiple: true, default: []},
@@ -23,7 +23,14 @@ const {values: flags} = parseArgs({
     json: {type: 'boolean', default: false},
   },
 })
-const chosen = flags.only.split(',')
+const given = flags.target.map(pair)
+const ours = given[0]?.[0] ?? 'ollamax'
+/** Which target a work judges: a given one stands for every gateway of ours, but has no node behind SSH. */
+const judgedOf = ({ours: own = ours}) => (given.length > 0 && own !== 'over-ssh' ? ours : own)
+const every = Object.keys(works).filter(
+  (name) => given.length === 0 || judgedOf(works[name]) === ours,
+)
+const chosen = flags.only?.split(',') ?? every
 for (const name of chosen)
   if (!works[name])
     throw new Error(`--only: no work ${name}; there are ${Object.keys(works).join(', ')}`)
@@ -32,16 +39,9 @@ if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a
 const [gatewayCore, loadCore] = flags.cores.split(',').map(Number)
 if (![gatewayCore, loadCore].every((core) => core >= 0 && core < cpus().length))
   throw new Error('--cores must be two cores of this machine, such as 0,1')
-const pair = (text) => {
-  const i = text.indexOf('=')
-  if (i < 1) throw new Error(`${text} is not NAME=VALUE`)
-  return [text.slice(0, i), text.slice(i + 1)]
-}
-const given = flags.target.map(pair)
 const keys = Object.fromEntries(flags.key.map(pair))
-const ours = given[0]?.[0] ?? 'ollamax'
 const extra = [...given.slice(1).map(([name]) => name), ...(flags.direct ? ['direct'] : [])]
-const targetsOf = ({ours: other = ours, peers}) => [...new Set([other, ...peers, ...extra])]
+const targetsOf = (work) => [...new Set([judgedOf(work), ...work.peers, ...extra])]
 const wanted = [...new Set(chosen.flatMap((name) => targetsOf(works[name])))]
 const progress = (text) => process.stderr.write(`${text}\n`)
 
@@ -75,7 +75,7 @@ try {
       name,
       about: works[name].about,
       results,
-      goals: judge(works[name], results, works[name].ours ?? ours),
+      goals: judge(works[name], results, judgedOf(works[name])),
     })
     if (!flags.json) printWork(report.at(-1))
   }
@@ -146,4 +146,10 @@ function allErrors(runs) {
 
 function plain({name, about, results, goals}) {
   return {work: name, about, goals, runs: Object.fromEntries(results)}
+}
+
+function pair(text) {
+  const i = text.indexOf('=')
+  if (i < 1) throw new Error(`${text} is not NAME=VALUE`)
+  return [text.slice(0, i), text.slice(i + 1)]
 }

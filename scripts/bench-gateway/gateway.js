@@ -33,4 +33,12 @@ async function createKey(env) {
   return JSON.parse(stdout).token
 }
 
-export const directNodes = (urls) => urls.map((url, i) => ({name: `n${i + 1}`, url}))
+/**
+ * Entries for nodes that are reached directly. `slots` is how many requests each is said to serve at once; 0: nothing
+ * is said, and the gateway has to find out.
+ */
+export const directNodes = (urls, slots) =>
+  urls.map((url, i) => ({name: `n${i + 1}`, url, ollama: parallel(slots)}))
+
+/** What the entry of a node says of its Ollama, to tell how many requests it serves at once. */
+export const parallel = (slots) => (slots > 0 ? {env: {OLLAMA_NUM_PARALLEL: String(slots)}} : {})

@@ -1,12 +1,17 @@
 // Everything that can be driven, started in front of the nodes when a work wants it.
 import {join} from 'node:path'
 import {startSshd} from '../../test/support/sshd.ts'
-import {directNodes, startGateway} from './gateway.js'
+import {directNodes, parallel, startGateway} from './gateway.js'
 import {listenersOf, pin, untilServing} from './machine.js'
 import {startPeer} from './peers.js'
 
 /** What the machine must have for each target that is started here. */
 export const toolsOf = {nginx: ['nginx'], haproxy: ['haproxy'], 'over-ssh': ['sshd', 'ssh-keygen']}
+
+/** Told to a gateway whose nodes serve whatever comes at once, as the stand-ins do unless a work says otherwise. */
+const all = 4096
+/** Our gateways in front of all nodes -> the slots that each is told its nodes have. */
+const slotsTold = {ollamax: all, 'ollamax-4': 4, 'ollamax-0': 0}
 
 /**
  * Starts the wanted targets, each confined to the core: a map from name to {name, urls, pids, key}. Those of `given`
@@ -31,13 +36,13 @@ export async function startTargets({processes, closers, nodes, wanted, given, ke
   const first = nodes.nodes[0]
   for (const name of wanted) {
     if (targets.has(name)) continue
-    if (name === 'ollamax') await gateway(name, directNodes(nodes.nodes))
-    else if (name === 'over-tcp') await gateway(name, directNodes([first]))
+    if (name in slotsTold) await gateway(name, directNodes(nodes.nodes, slotsTold[name]))
+    else if (name === 'over-tcp') await gateway(name, directNodes([first], all))
     else if (name === 'over-ssh') {
       const sshd = await startSshd()
       closers.push(() => sshd.stop())
       const {target, env} = sshd
-      const ollama = {port: Number(new URL(first).port)}
+      const ollama = {port: Number(new URL(first).port), ...parallel(all)}
       await gateway(name, [{name: 'n1', ssh: target, hostKey: sshd.fingerprint(), ollama}], env)
     } else if (name === 'direct') add(name, nodes.nodes, [])
     else {

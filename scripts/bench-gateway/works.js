@@ -16,6 +16,22 @@ const paced50 = {
   forMs: 2500,
   behaviour: {firstMs: 50, gapMs: 20},
 }
+const unequal =
+  'nodes of speed 1, 1 and 1/4 with 4 slots each, offered 60 of the 90 requests/s that they can do'
+const balance = {
+  rounds: 3,
+  peers: ['nginx'],
+  plan: {
+    ...whole,
+    connections: 2000,
+    perSecond: 60,
+    warmMs: 2000,
+    forMs: 9000,
+    behaviour: {firstMs: 25, gapMs: 5, slots: 4},
+    each: [{}, {}, {speed: 0.25}],
+  },
+  show: ['wholeUs.p50', 'wholeUs.p95', 'wholeUs.p99', 'shares.2', 'failed'],
+}
 const oneNodeFails = (fault) => ({
   about: `100 requests/s; one node of three ${fault === 'refuse' ? 'is gone' : `answers ${fault} at once`} from 30 % to 70 % of the time`,
   rounds: 2,
@@ -147,21 +163,18 @@ export const works = {
     goals: [value('failed', '<=', 0), ratio('mbPerSecond', 'over-tcp', '>=', 0.5)],
   },
   balance: {
-    about:
-      'nodes of speed 1, 1 and 1/4 with 4 slots each, offered 60 of the 90 requests/s that they can do',
-    rounds: 3,
-    peers: ['nginx'],
-    plan: {
-      ...whole,
-      connections: 2000,
-      perSecond: 60,
-      warmMs: 2000,
-      forMs: 9000,
-      behaviour: {firstMs: 25, gapMs: 5, slots: 4},
-      each: [{}, {}, {speed: 0.25}],
-    },
-    show: ['wholeUs.p50', 'wholeUs.p95', 'wholeUs.p99', 'shares.2', 'failed'],
+    about: `${unequal}; the gateway is told of the slots`,
+    ours: 'ollamax-4',
+    ...balance,
     goals: [value('failed', '<=', 0), ratio('wholeUs.p95', 'nginx', '<=', 0.35)],
+  },
+  'balance-learn': {
+    about: `${unequal}; the gateway finds the slots out by itself`,
+    ours: 'ollamax-0',
+    ...balance,
+    rounds: 2,
+    peers: [],
+    goals: [value('failed', '<=', 0)],
   },
   'fail-refuse': oneNodeFails('refuse'),
   'fail-500': oneNodeFails('500'),
