@@ -4,10 +4,10 @@ import type {Exchange} from '../gateway/exchange.ts'
 
 /** What is known of an exchange when it has ended, for the log and the metrics. */
 export function recordOf(exchange: Exchange): RequestRecord {
-  const {response, request, route, key, model, node, firstByteMs, promptTokens} = exchange
-  const {answerTokens, reason} = exchange
+  const {response, request, route} = exchange
   const totalMs = performance.now() - exchange.startedMs
-  return {
+  // Fields that are not known are left out one by one: this runs for every request.
+  const record: {-readonly [field in keyof RequestRecord]: RequestRecord[field]} = {
     requestId: exchange.requestId,
     atMs: Date.now() - totalMs,
     method: request.method ?? '',
@@ -20,12 +20,20 @@ export function recordOf(exchange: Exchange): RequestRecord {
     totalMs,
     bytesIn: exchange.bytesIn,
     bytesOut: exchange.bytesOut,
-    ...(key === undefined ? {} : {key}),
-    ...(model === undefined ? {} : {model: shortModelName(model)}),
-    ...(node === undefined ? {} : {node}),
-    ...(firstByteMs === undefined ? {} : {firstByteMs}),
-    ...(promptTokens === undefined ? {} : {promptTokens}),
-    ...(answerTokens === undefined ? {} : {answerTokens}),
-    ...(reason === undefined ? {} : {reason}),
   }
+  if (exchange.key !== undefined) record.key = exchange.key
+  if (exchange.model !== undefined) record.model = spelt(exchange.model)
+  if (exchange.node !== undefined) record.node = exchange.node
+  if (exchange.firstByteMs !== undefined) record.firstByteMs = exchange.firstByteMs
+  if (exchange.promptTokens !== undefined) record.promptTokens = exchange.promptTokens
+  if (exchange.answerTokens !== undefined) record.answerTokens = exchange.answerTokens
+  if (exchange.reason !== undefined) record.reason = exchange.reason
+  return record
 }
+
+/** The full spelling; most clients use it already, and then nothing has to be taken apart. */
+function spelt(model: string): string {
+  return PLAIN.test(model) ? model : shortModelName(model)
+}
+
+const PLAIN = /^[a-z0-9][a-z0-9._-]*:[a-z0-9._-]+$/

@@ -25,12 +25,14 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
     let whole: Buffer | undefined
     let chunks: Buffer[] | undefined
     let bytes = 0
-    const timer = setTimeout(
-      () => reject(new SlowBody('nothing of the body came for 30 s')),
-      IDLE_MS,
-    )
+    // As a rule the body came with the head, and is read to its end before the next tick: no clock is needed.
+    let timer: NodeJS.Timeout | undefined
+    const late = () => reject(new SlowBody('nothing of the body came for 30 s'))
+    process.nextTick(() => {
+      if (!request.complete && !request.destroyed) timer = setTimeout(late, IDLE_MS)
+    })
     request.on('data', (chunk: Buffer) => {
-      if (bytes > 0) timer.refresh()
+      if (bytes > 0) timer?.refresh()
       const before = bytes
       bytes += chunk.length
       if (bytes > maxBytes) {

@@ -11,26 +11,41 @@ const NS_PER_MS = 1e6
  */
 export function statsOf(dialect: Dialect, last: Buffer, measured: Measured): AnswerStats {
   const tail = last.toString('latin1', Math.max(0, last.length - TAIL_BYTES))
+  const stats: Loose = {}
   if (dialect === 'ollama') {
-    const ms = (field: string) => scaled(numberAfter(tail, field))
-    return compact({
-      totalMs: ms('"total_duration":'),
-      loadMs: ms('"load_duration":'),
-      promptTokens: numberAfter(tail, '"prompt_eval_count":'),
-      promptMs: ms('"prompt_eval_duration":'),
-      answerTokens: numberAfter(tail, '"eval_count":'),
-      answerMs: ms('"eval_duration":'),
-    })
+    // In the order in which Ollama writes them, so that each search goes on where the last one ended.
+    let at = tail.lastIndexOf('"done":true')
+    for (const [field, name, scale] of OLLAMA_FIELDS) {
+      const found = tail.indexOf(field, at)
+      if (found < 0) continue
+      at = found + field.length
+      const value = numberAt(tail, at)
+      if (value !== undefined) stats[name] = value / scale
+    }
+    return stats
   }
   const answerTokens =
     numberAfter(tail, '"completion_tokens":') ??
     numberAfter(tail, '"output_tokens":') ??
     (measured.pieces > 1 ? measured.pieces : undefined)
   const promptTokens = numberAfter(tail, '"prompt_tokens":') ?? numberAfter(tail, '"input_tokens":')
+  if (promptTokens !== undefined) stats.promptTokens = promptTokens
+  if (answerTokens !== undefined) stats.answerTokens = answerTokens
   // Only a stream shows when writing began.
-  const answerMs = measured.pieces > 1 ? measured.answerMs : undefined
-  return compact({promptTokens, answerTokens, answerMs})
+  if (measured.pieces > 1) stats.answerMs = measured.answerMs
+  return stats
 }
+
+type Loose = {-readonly [field in keyof AnswerStats]: AnswerStats[field]}
+
+const OLLAMA_FIELDS: readonly (readonly [string, keyof AnswerStats, number])[] = [
+  ['"total_duration":', 'totalMs', NS_PER_MS],
+  ['"load_duration":', 'loadMs', NS_PER_MS],
+  ['"prompt_eval_count":', 'promptTokens', 1],
+  ['"prompt_eval_duration":', 'promptMs', NS_PER_MS],
+  ['"eval_count":', 'answerTokens', 1],
+  ['"eval_duration":', 'answerMs', NS_PER_MS],
+]
 
 /** What was seen of an answer from outside. */
 export interface Measured {
@@ -42,17 +57,10 @@ export interface Measured {
 
 function numberAfter(text: string, field: string): number | undefined {
   const at = text.lastIndexOf(field)
-  if (at < 0) return undefined
-  const value = Number.parseFloat(text.slice(at + field.length, at + field.length + 24))
-  return Number.isFinite(value) ? value : undefined
+  return at < 0 ? undefined : numberAt(text, at + field.length)
 }
 
-const scaled = (ns: number | undefined) => (ns === undefined ? undefined : ns / NS_PER_MS)
-
-type Loose = {readonly [field in keyof AnswerStats]: number | undefined}
-
-function compact(stats: Loose): AnswerStats {
-  return Object.fromEntries(
-    Object.entries(stats).filter(([, value]) => value !== undefined),
-  ) as AnswerStats
+function numberAt(text: string, at: number): number | undefined {
+  const value = Number.parseFloat(text.slice(at, at + 24))
+  return Number.isFinite(value) ? value : undefined
 }
