@@ -1,11 +1,10 @@
-import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {describeControlled} from '../../lib/cli/describe-controlled.ts'
+import {ControlCommand} from '../../lib/cli/control-command.ts'
 import {nodeArg, progressFlag, timeoutFlag} from '../../lib/cli/flags.ts'
 import type {Controlled} from '../../lib/jobs/control-node.ts'
 
 export interface NodeStartResult extends Controlled {}
 
-export default class NodeStart extends BaseCommand {
+export default class NodeStart extends ControlCommand {
   static override summary = "start a node's Ollama, and wait until it answers"
   static override examples = ['<%= config.bin %> node start gpu-1']
   static override args = {node: nodeArg()}
@@ -16,15 +15,6 @@ export default class NodeStart extends BaseCommand {
 
   async run(): Promise<NodeStartResult> {
     const {args, flags} = await this.parse(NodeStart)
-    const [{controlNode}, {parseDuration}] = await Promise.all([
-      import('../../lib/jobs/control-node.ts'),
-      import('../../lib/cluster/size.ts'),
-    ])
-    const timeoutMs = parseDuration(flags.timeout)
-    const result = await this.withProgress(flags.progress, (report) =>
-      controlNode(this.tools(flags), {name: args.node, action: 'start', timeoutMs, report}),
-    )
-    this.say(describeControlled(result))
-    return result
+    return this.control('start', args.node, {flags})
   }
 }

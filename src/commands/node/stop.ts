@@ -1,11 +1,10 @@
-import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {describeControlled} from '../../lib/cli/describe-controlled.ts'
+import {ControlCommand} from '../../lib/cli/control-command.ts'
 import {nodeArg, progressFlag, timeoutFlag, yesFlag} from '../../lib/cli/flags.ts'
 import type {Controlled} from '../../lib/jobs/control-node.ts'
 
 export interface NodeStopResult extends Controlled {}
 
-export default class NodeStop extends BaseCommand {
+export default class NodeStop extends ControlCommand {
   static override summary = "stop a node's Ollama; what it is answering is cut"
   static override examples = ['<%= config.bin %> node stop gpu-1']
   static override args = {node: nodeArg()}
@@ -17,19 +16,7 @@ export default class NodeStop extends BaseCommand {
 
   async run(): Promise<NodeStopResult> {
     const {args, flags} = await this.parse(NodeStop)
-    const [{controlNode}, {confirmed}, {parseDuration}] = await Promise.all([
-      import('../../lib/jobs/control-node.ts'),
-      import('../../lib/jobs/confirm.ts'),
-      import('../../lib/cluster/size.ts'),
-    ])
-    const tools = this.tools(flags)
     const question = `Stop Ollama on ${args.node}? What it is answering now is cut.`
-    await confirmed(tools, flags.yes, question)
-    const timeoutMs = parseDuration(flags.timeout)
-    const result = await this.withProgress(flags.progress, (report) =>
-      controlNode(tools, {name: args.node, action: 'stop', timeoutMs, report}),
-    )
-    this.say(describeControlled(result))
-    return result
+    return this.control('stop', args.node, {flags, question})
   }
 }
