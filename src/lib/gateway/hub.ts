@@ -12,6 +12,7 @@ import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
 import {Attempt, type NodeReply} from './attempt.ts'
 import {withNumCtx} from './body/num-ctx.ts'
+import {type Fields, walk} from './body/walk.ts'
 import {steadyMs} from './clock.ts'
 import type {Exchange, ExchangeOutcome} from './exchange.ts'
 import {problemOf} from './refusal.ts'
@@ -25,6 +26,8 @@ export interface Job {
   /** Both change when the answer is taken up by another node. */
   body: Buffer
   request: DispatchRequest
+  /** Where the fields of the body stand; absent once it is another one. */
+  fields?: Fields
   /** As a node may see them. */
   readonly headers: readonly string[]
   /** The client wants lines that say how long it still has to wait. */
@@ -125,7 +128,7 @@ export class Hub implements DispatchSink {
     )
     job.attempt = attempt
     const upstream = this.#options.upstreamOf(to.node)
-    const body = to.numCtx === undefined ? job.body : withNumCtx(job.body, to.numCtx)
+    const body = to.numCtx === undefined ? job.body : setNumCtx(job, to.numCtx)
     const method = exchange.request.method ?? 'POST'
     if (upstream) upstream.send({method, path: job.path, headers: job.headers, body}, attempt)
     else attempt.fail(new Error(`node ${to.node} is gone`))
@@ -218,6 +221,7 @@ export class Hub implements DispatchSink {
     const {path, body} = thread.next()
     job.path = path
     job.body = body
+    delete job.fields
     job.request = {...request, id: job.id, among: others}
     delete job.attempt
     this.#running.set(job.id, job)
@@ -270,6 +274,11 @@ export class Hub implements DispatchSink {
     for (const {attempt} of this.#running.values()) attempt?.check(nowMs, CLIENT_STALL_MS)
     this.#tell((dispatcher, at) => dispatcher.tick(at))
   }
+}
+
+function setNumCtx({body, fields}: Job, numCtx: number): Buffer {
+  const known = fields ?? walk(body)
+  return known ? withNumCtx(body, known, numCtx) : body
 }
 
 /** A line of the stream that is no piece of the answer: its text is empty, so that every client can read it. */

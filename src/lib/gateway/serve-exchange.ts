@@ -169,7 +169,6 @@ async function infer(
     facts = readFacts(body, {
       call: route.call,
       streams: route.dialect === 'ollama',
-      exact: !admitted.everyModel,
     })
     exchange.model = facts.model || undefined
     const refusal = refusalOf(facts, admitted, floor)
@@ -187,6 +186,7 @@ async function infer(
     exchange,
     call: route.call,
     body,
+    fields: facts.fields,
     headers: forwardedHeaders(request.rawHeaders),
     thread: threadOf(exchange, {route, facts, admitted, body}),
     tellsQueue:
@@ -194,7 +194,12 @@ async function infer(
       route.dialect === 'ollama' &&
       route.call !== 'embed' &&
       headerOf(request.headers['x-ollamax-queue-status']) === 'true',
-    request: dispatchOf(exchange, {route, facts, admitted, prefix: floor.hasher.hash(body)}),
+    request: dispatchOf(exchange, {
+      route,
+      facts,
+      admitted,
+      prefix: floor.hasher.hash(body, facts.fields),
+    }),
   })
 }
 

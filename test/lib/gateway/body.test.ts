@@ -4,12 +4,11 @@ import {readFacts} from '../../../src/lib/gateway/body/facts.ts'
 import {withNumCtx} from '../../../src/lib/gateway/body/num-ctx.ts'
 import {BadBody} from '../../../src/lib/gateway/body/parse.ts'
 import {PrefixHasher} from '../../../src/lib/gateway/body/prefix.ts'
-import {scanBody} from '../../../src/lib/gateway/body/scan.ts'
+import {type Fields, walk} from '../../../src/lib/gateway/body/walk.ts'
 
-const chat = {call: 'chat', streams: true, exact: false} as const
+const chat = {call: 'chat', streams: true} as const
 const facts = (text: string, options: Parameters<typeof readFacts>[1] = chat) =>
   readFacts(Buffer.from(text), options)
-/** Large enough not to be parsed. */
 const LONG = 'x'.repeat(20_000)
 
 describe('facts of a body', () => {
@@ -37,8 +36,9 @@ describe('facts of a body', () => {
 
   test('two spellings of one field are refused: the node might read the other one', () => {
     expect(() => facts('{"model":"a","MODEL":"b"}')).toThrow(BadBody)
-    const large = `{"model":"a","prompt":"${LONG}","MODEL":"b"}`
-    expect(() => facts(large, {...chat, exact: true})).toThrow(BadBody)
+    expect(() => facts(`{"model":"a","prompt":"${LONG}","MODEL":"b"}`)).toThrow(BadBody)
+    expect(() => facts('{"model":"a","m\\u006fdel":"b"}').model).not.toThrow()
+    expect(facts('{"model":"a","m\\u006fdel":"b"}').model).toBe('b')
   })
 
   test('a large body is read like a small one', () => {
@@ -60,66 +60,116 @@ describe('facts of a body', () => {
     expect(facts(JSON.stringify(body, null, 2))).toMatchObject(found)
   })
 
-  test('what a scan finds is what parsing finds, whatever texts stand around it', () => {
-    const text = fc.oneof(
-      fc.string(),
-      fc.constantFrom('"model":"b"', '\\"model\\":', '"model"', 'model'),
-    )
-    const value = fc.record(
-      {
-        model: fc.string({minLength: 1}),
-        stream: fc.boolean(),
-        prompt: text,
-        messages: fc.array(fc.record({role: text, content: text})),
-        tools: fc.array(fc.dictionary(text, text)),
-        options: fc.record({num_ctx: fc.integer(), num_predict: fc.integer()}, {requiredKeys: []}),
-      },
-      {requiredKeys: ['model']},
-    )
+  test('an inner field of the same name is not taken for the outer one', () => {
+    const tools = [{function: {parameters: {properties: {model: {type: 'string'}}}}}]
+    const body = {
+      tools,
+      format: {stream: false},
+      messages: [{role: 'model', content: '{"model":"x"}'}],
+    }
+    expect(facts(JSON.stringify({...body, model: 'a', prompt: LONG}))).toMatchObject({
+      model: 'a',
+      stream: true,
+    })
+  })
+})
+
+/** Any JSON object, with names and texts that try to be mistaken for something else. */
+const text = fc.oneof(
+  fc.string({unit: 'binary'}),
+  fc.constantFrom('"', '\\', '\\"', '{"model":"b"}', '"}', ']', '\\\\"', 'model', 'options'),
+)
+const anyObject = fc.dictionary(
+  text,
+  fc.jsonValue({stringUnit: 'binary'}).map((value) => value as unknown),
+  {maxKeys: 8},
+)
+
+describe('walking over a body', () => {
+  test('finds every field where parsing finds it', () => {
     fc.assert(
-      fc.property(value, fc.constantFrom(0, 2), (object, indent) => {
+      fc.property(anyObject, fc.constantFrom(0, 1, 3), (object, indent) => {
         const body = Buffer.from(JSON.stringify(object, null, indent))
-        const scanned = scanBody(body)
-        if (!scanned) return
-        expect(scanned.model).toBe(object.model)
-        expect(scanned.stream).toBe(object.stream)
-        expect(scanned.numCtx).toBe(object.options?.num_ctx)
+        const fields = walk(body)
+        const read = JSON.parse(`${body}`) as Record<string, unknown>
+        for (const [name, value] of Object.entries(read)) {
+          if (fields?.doubled.has(name.toLowerCase())) continue
+          const place = fields?.places.get(name.toLowerCase())
+          expect(JSON.parse(`${body.subarray(place?.start, place?.end)}`)).toEqual(value)
+        }
+        expect(fields?.places.size).toBe(
+          new Set(Object.keys(read).map((key) => key.toLowerCase())).size,
+        )
       }),
     )
   })
 
-  test('an inner "model" makes a scan give up', () => {
-    const tools = [{function: {parameters: {properties: {model: {type: 'string'}}}}}]
-    expect(scanBody(Buffer.from(JSON.stringify({model: 'a', tools})))).toBeUndefined()
-    expect(facts(JSON.stringify({model: 'a', tools, prompt: LONG})).model).toBe('a')
+  test('of bytes that are no JSON it says nothing, and ends', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({maxLength: 200}), anyObject, fc.nat(), (noise, object, cut) => {
+        const whole = Buffer.from(JSON.stringify(object))
+        walk(Buffer.from(noise))
+        walk(whole.subarray(0, cut % whole.length))
+        walk(Buffer.concat([Buffer.from('{'), Buffer.from(noise)]))
+      }),
+    )
+    for (const none of [
+      '',
+      '[]',
+      '7',
+      '{',
+      '{"a"',
+      '{"a":',
+      '{"a":"',
+      '{"a":1,',
+      '{a:1}',
+      '{"a":[1}',
+    ])
+      expect(walk(Buffer.from(none))).toBeUndefined()
   })
 })
 
 describe('num_ctx', () => {
+  const fieldsOf = (body: Buffer) => walk(body) as Fields
+
   test('stands in the body afterwards, all else unchanged', () => {
     const options = fc.record({num_ctx: fc.integer(), seed: fc.integer()}, {requiredKeys: []})
     const any = fc.record(
-      {model: fc.string(), prompt: fc.string(), options: options},
+      {
+        model: fc.string(),
+        tools: fc.array(fc.record({options: fc.record({type: fc.string()})})),
+        prompt: text,
+        options: fc.oneof(options, fc.constant(null)),
+      },
       {requiredKeys: ['model']},
     )
     fc.assert(
-      fc.property(any, fc.integer({min: 1, max: 1e6}), (object, numCtx) => {
-        const changed = JSON.parse(`${withNumCtx(Buffer.from(JSON.stringify(object)), numCtx)}`)
-        expect(changed).toEqual({...object, options: {...object.options, num_ctx: numCtx}})
-      }),
+      fc.property(
+        any,
+        fc.integer({min: 1, max: 1e6}),
+        fc.constantFrom(0, 2),
+        (object, numCtx, indent) => {
+          const body = Buffer.from(JSON.stringify(object, null, indent))
+          const changed = JSON.parse(`${withNumCtx(body, fieldsOf(body), numCtx)}`)
+          expect(changed).toEqual({...object, options: {...object.options, num_ctx: numCtx}})
+        },
+      ),
     )
   })
 
-  test.each(['', 'no json', '{"options":', '[]'])('%s comes back unharmed', (text) => {
-    expect(() => withNumCtx(Buffer.from(text), 5)).not.toThrow()
+  test('comes into an object without fields, too', () => {
+    const body = Buffer.from(' { } ')
+    expect(JSON.parse(`${withNumCtx(body, fieldsOf(body), 5)}`)).toEqual({options: {num_ctx: 5}})
   })
 
-  test('an object without fields stays valid', () => {
-    expect(JSON.parse(`${withNumCtx(Buffer.from(' { } '), 5)}`)).toEqual({options: {num_ctx: 5}})
+  test('leaves numbers alone that JavaScript cannot hold', () => {
+    const body = Buffer.from('{"options":{"seed":12345678901234567890},"model":"a"}')
+    expect(`${withNumCtx(body, fieldsOf(body), 5)}`).toContain('12345678901234567890')
   })
 })
 
 describe('prefix hashes', () => {
+  const hash = (hasher: PrefixHasher, body: Buffer) => hasher.hash(body, walk(body) as Fields)
   const turn = (...texts: string[]) =>
     Buffer.from(
       JSON.stringify({model: 'a', messages: texts.map((content) => ({role: 'user', content}))}),
@@ -127,8 +177,8 @@ describe('prefix hashes', () => {
 
   test('the next turn of a conversation begins with the hashes of the one before', () => {
     const hasher = new PrefixHasher()
-    const first = hasher.hash(turn('a'.repeat(3000)))
-    const second = hasher.hash(turn('a'.repeat(3000), 'b'.repeat(3000)))
+    const first = hash(hasher, turn('a'.repeat(3000)))
+    const second = hash(hasher, turn('a'.repeat(3000), 'b'.repeat(3000)))
     expect(first.length).toBeGreaterThan(3)
     expect(second.slice(0, first.length)).toEqual(first)
     expect(second.length).toBeGreaterThan(first.length)
@@ -136,21 +186,21 @@ describe('prefix hashes', () => {
 
   test('another beginning has other hashes, all the way', () => {
     const hasher = new PrefixHasher()
-    const a = hasher.hash(turn(`1${'a'.repeat(5000)}`))
-    const b = hasher.hash(turn(`2${'a'.repeat(5000)}`))
+    const a = hash(hasher, turn(`1${'a'.repeat(5000)}`))
+    const b = hash(hasher, turn(`2${'a'.repeat(5000)}`))
     expect(a.some((hash, at) => hash === b[at])).toBe(false)
   })
 
   test('the model and the options before the prompt do not count', () => {
     const hasher = new PrefixHasher()
     const body = (model: string) => Buffer.from(JSON.stringify({model, prompt: 'p'.repeat(2000)}))
-    expect(hasher.hash(body('a'))).toEqual(hasher.hash(body('much-longer-name')))
+    expect(hash(hasher, body('a'))).toEqual(hash(hasher, body('much-longer-name')))
   })
 
   test('short prompts and foreign bodies have none; long ones are bounded', () => {
     const hasher = new PrefixHasher()
-    expect(hasher.hash(turn('hi'))).toEqual([])
-    expect(hasher.hash(Buffer.from('x'.repeat(9999)))).toEqual([])
-    expect(hasher.hash(turn('y'.repeat(10_000_000))).length).toBeLessThanOrEqual(256)
+    expect(hash(hasher, turn('hi'))).toEqual([])
+    expect(hash(hasher, Buffer.from(`{"model":"${'x'.repeat(9999)}"}`))).toEqual([])
+    expect(hash(hasher, turn('y'.repeat(10_000_000))).length).toBeLessThanOrEqual(256)
   })
 })

@@ -1,7 +1,7 @@
 import type {Call} from '../route.ts'
-import {type Json, ObjectOf, parseObject} from './parse.ts'
+import {BadBody, parseObject} from './parse.ts'
 import {BYTES_PER_TOKEN} from './prefix.ts'
-import {scanBody} from './scan.ts'
+import {type Fields, walk} from './walk.ts'
 
 /** What the gateway has to know of a request's body; all else is passed on unread. */
 export interface Facts {
@@ -15,66 +15,89 @@ export interface Facts {
   /** Nothing to answer: the model is only to be loaded, or unloaded with `unload`. */
   readonly empty: boolean
   readonly unload: boolean
+  /** Where the fields stand. */
+  readonly fields: Fields
 }
 
-/** Up to this size the whole body is parsed: it costs a few microseconds, and no guess is needed. */
-const PARSED_BYTES = 8 * 1024
 /** An image is hundreds of kilobytes of base64, but not hundreds of thousands of tokens. */
 const IMAGE_TOKENS = 1000
+const IMAGE_BYTES = 32 * 1024
+const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens']
+/** Longer than any name, number or duration: what is longer is not looked at. */
+const LONGEST_VALUE = 1024
 
 export interface FactsOptions {
   readonly call: Call
   /** Default of `stream`: true in Ollama's own API, false elsewhere. */
   readonly streams: boolean
-  /** True: rights depend on the model, so that nothing may be guessed. */
-  readonly exact: boolean
 }
 
 /**
  * Reads the facts of a body. BadBody for one that is no JSON object, or says in two spellings of one
- * field (`model`, `Model`) what Ollama would read as one.
+ * field (`model`, `Model`) what Ollama would read as one: nobody can show one model to the gateway and
+ * another to the node.
  */
-export function readFacts(body: Buffer, options: FactsOptions): Facts {
-  if (body.length > PARSED_BYTES && !options.exact) {
-    const scanned = scanBody(body)
-    if (scanned)
-      return {
-        ...scanned,
-        stream: scanned.stream ?? options.streams,
-        promptTokens: tokensOf(body),
-        empty: false,
-        unload: false,
-      }
+export function readFacts(body: Buffer, {call, streams}: FactsOptions): Facts {
+  const fields = walk(body)
+  if (!fields) {
+    // Says what is wrong with it. What can be parsed all the same has hundreds of fields.
+    parseObject(body)
+    throw new BadBody('the body has too many fields')
   }
-  return factsOf(parseObject(body), body, options)
-}
-
-function factsOf(raw: Json, body: Buffer, {call, streams}: FactsOptions): Facts {
-  const object = new ObjectOf(raw)
-  const options = new ObjectOf(object.object('options') ?? {})
-  const numCtx = options.number('num_ctx')
-  const most =
-    options.number('num_predict') ??
-    object.number('max_tokens') ??
-    object.number('max_completion_tokens') ??
-    object.number('max_output_tokens')
-  const model = object.text('model') ?? ''
-  const empty = isEmpty(object, call)
+  const of = (name: string) => shortValue(body, fields, name)
+  const {numCtx, most: predicted} = optionsOf(body, fields)
+  const limit = LIMITS.map(of).find((value) => typeof value === 'number')
+  const most = predicted ?? (limit as number | undefined)
+  const model = of('model')
+  const stream = of('stream')
+  const empty = isEmpty(body, fields, call)
   return {
-    model,
-    stream: object.boolean('stream') ?? streams,
+    model: typeof model === 'string' ? model : '',
+    stream: typeof stream === 'boolean' ? stream : streams,
     ...(numCtx === undefined ? {} : {numCtx}),
     ...(most === undefined ? {} : {maxAnswerTokens: most}),
-    promptTokens: tokensOf(body),
+    promptTokens: tokensOf(body, fields),
     empty,
-    unload: empty && isZero(object.value('keep_alive')),
+    unload: empty && isZero(of('keep_alive')),
+    fields,
   }
 }
 
-function isEmpty(object: ObjectOf, call: Call): boolean {
-  if (call === 'generate') return !object.text('prompt') && !object.value('images')
-  const messages = object.value('messages')
-  return call === 'chat' && Array.isArray(messages) && messages.length === 0
+function optionsOf(body: Buffer, {places, doubled}: Fields): {numCtx?: number; most?: number} {
+  const place = places.get('options')
+  if (!place) return {}
+  if (doubled.has('options')) throw new BadBody('field "options" stands there more than once')
+  const inner = walk(body, place.start)
+  if (!inner) return {}
+  const numCtx = shortValue(body, inner, 'num_ctx')
+  const most = shortValue(body, inner, 'num_predict')
+  return {
+    ...(typeof numCtx === 'number' ? {numCtx} : {}),
+    ...(typeof most === 'number' ? {most} : {}),
+  }
+}
+
+/** A short value, parsed; undefined where there is none, or a long one. */
+function shortValue(body: Buffer, {places, doubled}: Fields, name: string): unknown {
+  const place = places.get(name)
+  if (!place) return undefined
+  if (doubled.has(name)) throw new BadBody(`field "${name}" stands there more than once`)
+  const {start, end} = place
+  if (end - start > LONGEST_VALUE) return undefined
+  try {
+    return JSON.parse(body.toString('utf8', start, end))
+  } catch (error) {
+    throw new BadBody(`invalid JSON: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+function isEmpty(body: Buffer, {places}: Fields, call: Call): boolean {
+  const textOf = (name: string) => {
+    const place = places.get(name)
+    return place ? body.toString('latin1', place.start, Math.min(place.end, place.start + 8)) : ''
+  }
+  if (call === 'generate') return /^("")?$|^null$/.test(textOf('prompt')) && textOf('images') === ''
+  return call === 'chat' && /^\[\s*\]$/.test(textOf('messages'))
 }
 
 /** `0`, `"0"`, `"0s"`, `"0m"`: unload now. */
@@ -82,9 +105,8 @@ function isZero(value: unknown): boolean {
   return value === 0 || (typeof value === 'string' && /^0+(\.0+)?[a-zµ]*$/.test(value))
 }
 
-function tokensOf(body: Buffer): number {
+function tokensOf(body: Buffer, {longest}: Fields): number {
   const tokens = Math.ceil(body.length / BYTES_PER_TOKEN)
-  if (tokens <= IMAGE_TOKENS) return tokens
-  const images = body.includes('"images"') || body.includes('"image_url"')
-  return images ? IMAGE_TOKENS : tokens
+  if (longest < IMAGE_BYTES) return tokens
+  return body.includes('"images"') || body.includes('"image_url"') ? IMAGE_TOKENS : tokens
 }

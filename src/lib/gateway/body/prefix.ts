@@ -1,3 +1,5 @@
+import type {Fields} from './walk.ts'
+
 /** Bytes of a request in one block of its prefix. */
 const BLOCK_BYTES = 512
 /** A token of English text is about four characters. */
@@ -8,9 +10,7 @@ export const BLOCK_TOKENS = BLOCK_BYTES / BYTES_PER_TOKEN
 const MOST_BLOCKS = 256
 
 /** The fields that a model reads, in whatever order a client writes them. */
-const PROMPT_FIELDS = ['"system"', '"tools"', '"messages"', '"prompt"', '"input"', '"instructions"']
-/** They stand near the beginning; a body is not searched to its end for those that are not there. */
-const SEARCHED_BYTES = 4096
+const PROMPT_FIELDS = ['system', 'tools', 'messages', 'prompt', 'input', 'instructions']
 
 /**
  * Hashes the beginnings of prompts. It looks at the bytes of the body, not at the parsed prompt: a client
@@ -22,8 +22,8 @@ export class PrefixHasher {
   #scratch = new Int32Array((MOST_BLOCKS * BLOCK_BYTES) / 4)
 
   /** As `DispatchRequest.prefix`: element i stands for the first i + 1 blocks. */
-  hash(body: Buffer): number[] {
-    const start = promptStart(body)
+  hash(body: Buffer, fields: Fields): number[] {
+    const start = promptStart(fields)
     const blocks = Math.min(MOST_BLOCKS, Math.floor((body.length - start) / BLOCK_BYTES))
     if (start < 0 || blocks < 1) return []
     const bytes = Buffer.from(this.#scratch.buffer)
@@ -43,11 +43,10 @@ export class PrefixHasher {
   }
 }
 
-function promptStart(body: Buffer): number {
-  const head = body.length > SEARCHED_BYTES ? body.subarray(0, SEARCHED_BYTES) : body
+function promptStart({places}: Fields): number {
   let start = -1
   for (const field of PROMPT_FIELDS) {
-    const at = head.indexOf(field)
+    const at = places.get(field)?.start ?? -1
     if (at >= 0 && (start < 0 || at < start)) start = at
   }
   return start
