@@ -58,8 +58,18 @@ export interface Candidate {
   readonly loadWaitMs?: number
   /** Cost to others of what this load would push out of the memory. */
   readonly harmMs?: number
+  /** Requests of the same model that run there make everything take this many times as long. Default 1. */
+  readonly slower?: number
+  /** Mean of what those still need. */
+  readonly batchMs?: number
+  /** Other models that compute there now: they share the hardware with ours. */
+  readonly beside?: number
+  /** What those still need, together. */
+  readonly besideMs?: number
   /** Tokens of the prompt that it has evaluated before; absent: as the request says. */
   readonly cachedTokens?: number
+  /** Tokens of this model's answers on all nodes: their length does not depend on who writes them. */
+  readonly answerTokens?: number | undefined
   /** For the policy `weighted`. Default 1. */
   readonly weight?: number
   /** For the policy `tiers`: lower first. Default 0. */

@@ -45,6 +45,8 @@ export interface BalancedNode {
   readonly labels: Readonly<Record<string, string>>
   /** OLLAMA_NUM_PARALLEL where we set it; absent: learned, 1 until then. */
   readonly slots?: number
+  /** What loaded models may take together, where that is known. */
+  readonly memoryBytes?: number
   /** For the policy `weighted`. Default 1. */
   readonly weight?: number
   /** For the policy `tiers`: lower first. Default 0. */

@@ -17,6 +17,7 @@ import {DEFAULT_LIMITS, type DispatchLimits} from './limits.ts'
 import type {ModelState} from './model-state.ts'
 import {patienceFor} from './patience.ts'
 import {choose, type Pick} from './pick.ts'
+import {Plan} from './plan.ts'
 import {type PolicyName, rank} from './policies.ts'
 import {learnFailure, type Rates} from './rates.ts'
 import type {Replica} from './replica.ts'
@@ -123,6 +124,7 @@ export class Dispatcher {
     const attempt = job?.attempt
     if (!job || !attempt) return
     const {replica} = attempt
+    const crowding = (attempt.crowding + replica.crowding()) / 2
     this.#vacate(job)
     if (outcome.kind === 'failed') this.#failed(job, attempt, outcome, nowMs)
     else {
@@ -131,7 +133,7 @@ export class Dispatcher {
       else {
         if (replica.breaker.succeed(attempt.tickets.replica)) replica.recovered()
         if (replica.at.breaker.succeed(attempt.tickets.node)) replica.recovered()
-        learnFrom(job, attempt, outcome.stats, nowMs)
+        learnFrom(job, {...attempt, crowding}, outcome.stats, nowMs)
         this.#remember(job, replica)
       }
     }
@@ -229,13 +231,14 @@ export class Dispatcher {
     this.#tell(job, at + 1, nowMs)
   }
 
-  #choose(job: Job, nowMs: number): Pick {
+  #choose(job: Job, nowMs: number, plan?: Plan): Pick {
     const request = job.request
     return choose(job, request.policy ?? this.#policy, {
       nowMs,
       random: this.#random,
       stickTo: stickTo(request),
       session: request.session === undefined ? undefined : this.#sessions.get(request.session),
+      plan,
     })
   }
 
@@ -254,18 +257,28 @@ export class Dispatcher {
   #bind(model: ModelState, nowMs: number): void {
     const {queue} = model
     const looks = Math.max(2, Math.floor(LOOKS / Math.max(1, model.replicas.length)))
+    const plan = new Plan()
     let at = 0
     for (let look = 0; look < looks && at < queue.length; look++) {
       const job = queue.waiting[at]?.item
-      if (!job) break
-      const pick = this.#choose(job, nowMs)
+      if (!job || !model.replicas.some((one) => one.hasRoom(nowMs))) break
+      if (job.bound && !job.bound.hasRoom(nowMs) && job.bound.blocked(job, nowMs) === undefined) {
+        // It costs next to nothing to see that its node is busy.
+        look--
+        at++
+        continue
+      }
+      const pick = this.#choose(job, nowMs, plan)
       if (pick.kind === 'send') {
         queue.take(at)
         this.#send(job, pick.replica, nowMs)
       } else if (pick.kind === 'none' && !this.#soon(job, nowMs)) {
         this.#unqueue(job)
         this.#refuseNobody(job, nowMs)
-      } else at++
+      } else {
+        if (pick.kind === 'wait' && pick.on) plan.take(pick.on, pick.onMs, nowMs)
+        at++
+      }
     }
     if (queue.length === 0) this.#waiting.delete(model)
   }
@@ -289,6 +302,7 @@ export class Dispatcher {
       sentMs: nowMs,
       expected: {loadMs: terms.loadMs, promptMs: terms.promptMs, answerMs: terms.answerMs},
       atOnce: replica.running.length,
+      crowding: replica.crowding(),
       warm,
       cachedTokens: replica.cachedTokens,
       tickets: {replica: replica.breaker.take(), node: at.breaker.take()},
@@ -342,6 +356,7 @@ export class Dispatcher {
     this.#blame(attempt, failure, verdict, nowMs)
     job.failed = {failure, verdict, node: replica.node}
     job.tried.push(replica)
+    job.sinceMs = nowMs
     if (begun || verdict === 'caller' || job.tried.length >= this.#limits.attempts) {
       this.#refuseFailed(job, nowMs)
       return
@@ -431,13 +446,12 @@ export class Dispatcher {
     for (const model of [...this.#waiting]) this.#bind(model, nowMs)
   }
 
-  /** Something became free on that node: for its own model first, then for others. */
+  /** Something became free on that node: for those of its models whose first has waited longest, first. */
   #advanceNode(replica: Replica, nowMs: number): void {
     if (this.#waiting.size === 0) return
-    if (this.#waiting.has(replica.model)) this.#bind(replica.model, nowMs)
-    for (const model of [...this.#waiting]) {
-      if (model !== replica.model && replica.at.replicas.has(model.key)) this.#bind(model, nowMs)
-    }
+    const models = [...this.#waiting].filter((model) => replica.at.replicas.has(model.key))
+    models.sort((a, b) => firstSince(a) - firstSince(b))
+    for (const model of models) this.#bind(model, nowMs)
   }
 
   #unqueue(job: Job): void {
@@ -532,24 +546,14 @@ export class Dispatcher {
 
   /** Time after which that many of a model will have gone. */
   #queueMs(model: ModelState, count: number, nowMs: number): number {
-    let perMs = 0
-    let firstMs = Number.POSITIVE_INFINITY
-    for (const replica of model.replicas) {
-      if (replica.at.down || replica.missing) continue
-      const serviceMs = replica.rate?.serviceMs ?? model.others.serviceMs
-      if (serviceMs !== undefined && serviceMs > 0) perMs += replica.slots / serviceMs
-      firstMs = Math.min(firstMs, replica.slotWaitMs(nowMs))
-    }
-    const turnsMs = perMs > 0 ? Math.max(0, count - 1) / perMs : 0
-    return Math.round((Number.isFinite(firstMs) ? firstMs : 0) + turnsMs)
+    const {firstMs, perMs} = model.pace(nowMs)
+    return Math.round(firstMs + (perMs > 0 ? Math.max(0, count - 1) / perMs : 0))
   }
 
   #tell(job: Job, position: number, nowMs: number): void {
     job.position = position
-    this.#sink.queued(job.request.id, {
-      position,
-      expectedMs: this.#queueMs(job.model, position, nowMs),
-    })
+    const expectedMs = this.#queueMs(job.model, position, nowMs)
+    this.#sink.queued(job.request.id, {position, expectedMs})
   }
 
   #tellPlaces(nowMs: number): void {
@@ -566,10 +570,11 @@ export class Dispatcher {
   #snapshot(replica: Replica, job: Job, nowMs: number) {
     replica.consider(job.request, nowMs)
     const {node, latencyMs, inFlight, lastUsedMs, residency, sizeBytes, gpu, own, others} = replica
-    const {loadBytesPerMs, waitMs, loadWaitMs, harmMs, cachedTokens, weight, tier} = replica
+    const {answerTokens, loadBytesPerMs, waitMs, loadWaitMs, harmMs, cachedTokens, weight, tier} =
+      replica
     return {
       ...{node, latencyMs, inFlight, lastUsedMs, residency, sizeBytes, gpu, own, others},
-      ...{loadBytesPerMs, waitMs, loadWaitMs, harmMs, cachedTokens, weight, tier},
+      ...{answerTokens, loadBytesPerMs, waitMs, loadWaitMs, harmMs, cachedTokens, weight, tier},
     }
   }
 
@@ -579,6 +584,8 @@ export class Dispatcher {
     return this.#turn
   }
 }
+
+const firstSince = ({queue}: ModelState) => queue.waiting[0]?.sinceMs ?? Number.POSITIVE_INFINITY
 
 function stickTo({session, tenant}: DispatchRequest): string | undefined {
   return session ?? (tenant === '' ? undefined : tenant)

@@ -17,6 +17,8 @@ export interface Attempt {
   readonly expected: {readonly loadMs: number; readonly promptMs: number; readonly answerMs: number}
   /** Requests of ours that the replica had then, and this one. */
   readonly atOnce: number
+  /** How many times as long as alone everything took there when it was sent. */
+  readonly crowding: number
   /** True: the model was in memory. */
   readonly warm: boolean
   /** Tokens of the prompt that the replica had evaluated before. */
@@ -38,6 +40,8 @@ export class Job {
   /** Chosen already, by a policy that does not wait for whoever is free first. */
   bound?: Replica | undefined
   failed?: Failed | undefined
+  /** Since when it waits for its present chance: its coming, or its last failure. */
+  sinceMs: number
   /** The place in the queue that the door was told last. */
   position = 0
 
@@ -45,6 +49,7 @@ export class Job {
     this.request = request
     this.model = model
     this.submittedMs = submittedMs
+    this.sinceMs = submittedMs
   }
 
   /** Time that its attempt still needs, as expected. */

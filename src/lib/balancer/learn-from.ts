@@ -12,7 +12,7 @@ export function learnFrom(job: Job, attempt: Attempt, told: AnswerStats, nowMs: 
   const {replica, sentMs, begunMs} = attempt
   const stats = completed(told, attempt, nowMs)
   const {failedAtMs} = replica.rate ?? {}
-  const rate = learn(replica.rate, uncached(stats, attempt), nowMs)
+  const rate = learn(replica.rate, alone(stats, attempt), nowMs)
   // An answer that was under way when another one failed is no sign of recovery.
   replica.rate = failedAtMs !== undefined && sentMs < failedAtMs ? {...rate, failedAtMs} : rate
   job.model.learn(stats)
@@ -37,10 +37,16 @@ export function learnFrom(job: Job, attempt: Attempt, told: AnswerStats, nowMs: 
   )
 }
 
-/** A prompt that was evaluated only in part tells of no more tokens than that part. */
-function uncached(stats: AnswerStats, {cachedTokens}: Attempt): AnswerStats {
-  if (cachedTokens === 0 || stats.promptTokens === undefined) return stats
-  return {...stats, promptTokens: Math.max(0, stats.promptTokens - cachedTokens)}
+/** What it would have told had it been alone on the node and nothing of the prompt been cached. */
+function alone(stats: AnswerStats, {cachedTokens, crowding}: Attempt): AnswerStats {
+  if (cachedTokens === 0 && crowding === 1) return stats
+  const {promptTokens, promptMs, answerMs} = stats
+  return {
+    ...stats,
+    ...(promptTokens === undefined ? {} : {promptTokens: Math.max(0, promptTokens - cachedTokens)}),
+    ...(promptMs === undefined ? {} : {promptMs: promptMs / crowding}),
+    ...(answerMs === undefined ? {} : {answerMs: answerMs / crowding}),
+  }
 }
 
 /** What the node did not tell, as its OpenAI door never tells durations, by our own clock. */

@@ -11,6 +11,8 @@ const NEWEST = 0.05
 const VARIATION = 1
 /** Something that takes this many times longer than usual is no longer taken for usual. */
 const OVERDUE = 3
+/** An estimate of the queue's pace is good for so long. */
+const PACE_MS = 100
 /** What counts as use of late: half of it is forgotten in this time. */
 const USE_HALF_LIFE_MS = 120_000
 
@@ -26,6 +28,7 @@ export class ModelState {
   #usedAtMs = 0
   #others: Partial<Rate> = {}
   #othersStale = false
+  #pace = {atMs: Number.NEGATIVE_INFINITY, firstMs: 0, perMs: 0}
 
   constructor(key: string, limits: DispatchLimits) {
     this.key = key
@@ -37,6 +40,11 @@ export class ModelState {
     if (this.#othersStale) this.#others = this.#meanRate()
     this.#othersStale = false
     return this.#others
+  }
+
+  /** Of an answer, as a mean. */
+  get answerTokens(): number | undefined {
+    return this.#meanTokens
   }
 
   /** Learns from an answer what answers of this model are like. */
@@ -61,6 +69,13 @@ export class ModelState {
     this.#usedAtMs = nowMs
   }
 
+  /** Nodes that have it in memory. */
+  get loadedOn(): number {
+    let count = 0
+    for (const replica of this.replicas) if (replica.loaded) count++
+    return count
+  }
+
   /** Requests per ms of late. */
   usesPerMs(nowMs: number): number {
     return (this.#decayed(nowMs) * Math.LN2) / USE_HALF_LIFE_MS
@@ -81,6 +96,21 @@ export class ModelState {
   #variation(): number {
     if (this.#samples < 5 || !this.#meanTokens) return VARIATION
     return this.#variance / this.#meanTokens ** 2
+  }
+
+  /** When the first slot will be free, and how many requests end per ms; not more than a moment old. */
+  pace(nowMs: number): {readonly firstMs: number; readonly perMs: number} {
+    if (nowMs - this.#pace.atMs < PACE_MS && nowMs >= this.#pace.atMs) return this.#pace
+    let perMs = 0
+    let firstMs = Number.POSITIVE_INFINITY
+    for (const replica of this.replicas) {
+      if (replica.at.down || replica.missing) continue
+      const serviceMs = replica.rate?.serviceMs ?? this.others.serviceMs
+      if (serviceMs !== undefined && serviceMs > 0) perMs += replica.slots / serviceMs
+      firstMs = Math.min(firstMs, replica.slotWaitMs(nowMs))
+    }
+    this.#pace = {atMs: nowMs, firstMs: Number.isFinite(firstMs) ? firstMs : 0, perMs}
+    return this.#pace
   }
 
   #decayed(nowMs: number): number {

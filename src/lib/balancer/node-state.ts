@@ -2,6 +2,7 @@ import {modelKey} from '../cluster/model-name.ts'
 import type {ModelTag, Reading} from '../cluster/reading.ts'
 import {Breaker} from './breaker.ts'
 import type {BalancedNode} from './dispatch-request.ts'
+import {Memory} from './memory.ts'
 import type {Replica} from './replica.ts'
 
 /** One node: what it should be, what was read of it last, and what we have it do. */
@@ -10,6 +11,7 @@ export class NodeState {
   spec: BalancedNode
   /** Of what could not be reached no model can be asked. */
   readonly breaker = new Breaker()
+  readonly memory = new Memory()
   readonly replicas = new Map<string, Replica>()
   /** Those that requests of ours have it load. */
   readonly loading: Replica[] = []
@@ -35,7 +37,9 @@ export class NodeState {
   read(reading: Reading): boolean {
     if (this.#reading && reading.atMs < this.#reading.atMs) return false
     this.#reading = reading
-    if (reading.kind === 'up') this.latencyMs = reading.latencyMs
+    if (reading.kind === 'down') return true
+    this.latencyMs = reading.latencyMs
+    this.memory.read(reading.loaded)
     return true
   }
 

@@ -9,6 +9,7 @@ import type {ModelState} from './model-state.ts'
 import type {NodeState} from './node-state.ts'
 import {PrefixIndex} from './prefix-index.ts'
 import type {Rate} from './rates.ts'
+import {expectedLoad} from './score.ts'
 import {Slots} from './slots.ts'
 
 /** A load that takes longer than expected is expected to take this much of its time so far once more. */
@@ -39,6 +40,10 @@ export class Replica implements Candidate {
   waitMs = 0
   loadWaitMs = 0
   harmMs = 0
+  slower = 1
+  batchMs = 0
+  beside = 0
+  besideMs = 0
   cachedTokens = 0
   readonly #limits: DispatchLimits
   readonly #slots: Slots
@@ -92,6 +97,9 @@ export class Replica implements Candidate {
   get loadBytesPerMs(): number | undefined {
     return this.rate?.loadMs === undefined ? this.at.loadBytesPerMs() : undefined
   }
+  get answerTokens(): number | undefined {
+    return this.model.answerTokens
+  }
   get weight(): number {
     return this.at.spec.weight ?? 1
   }
@@ -144,10 +152,17 @@ export class Replica implements Candidate {
     this.residency = this.#residencyFor(request)
     this.waitMs = this.slotWaitMs(nowMs)
     this.loadWaitMs = this.#loadWaitMs(nowMs)
+    this.harmMs = this.residency === 'cold' ? this.at.memory.harmMs(this, nowMs) : 0
+    this.#crowd(nowMs)
     this.cachedTokens =
       this.residency === 'loaded' && request.prefix.length > 0
         ? this.prefixes.match(request.prefix) * request.blockTokens
         : 0
+  }
+
+  /** True: it has fewer requests than it may have. */
+  hasRoom(nowMs: number): boolean {
+    return this.running.length < this.credit(nowMs)
   }
 
   /** True: what `consider` was told of could be sent now and would not wait at the node. */
@@ -169,13 +184,18 @@ export class Replica implements Candidate {
     }
     const over = running.length - this.credit(nowMs)
     if (over < 0) return 0
-    if (over === 0) {
-      let firstMs = Number.POSITIVE_INFINITY
-      for (const job of running) firstMs = Math.min(firstMs, job.remainingMs(nowMs))
-      return firstMs
-    }
-    const left = running.map((job) => job.remainingMs(nowMs)).sort((a, b) => a - b)
-    return left[over] ?? 0
+    if (over > 0) return this.slotTimes(nowMs)[0] ?? 0
+    let firstMs = Number.POSITIVE_INFINITY
+    for (const job of running) firstMs = Math.min(firstMs, job.remainingMs(nowMs))
+    return firstMs
+  }
+
+  /** When each of its slots will be free, in ms from now, the soonest first. */
+  slotTimes(nowMs: number): number[] {
+    const times = this.running.map((job) => job.remainingMs(nowMs)).sort((a, b) => a - b)
+    const credit = this.credit(nowMs)
+    if (times.length > credit) return times.slice(times.length - credit)
+    return times.length < credit ? [...new Array(credit - times.length).fill(0), ...times] : times
   }
 
   /** What is left of the load that is under way, ms. */
@@ -255,6 +275,16 @@ export class Replica implements Candidate {
     this.#changedMs = nowMs
   }
 
+  /** Bytes that it takes in memory, or would. */
+  get memoryBytes(): number {
+    return this.#loaded?.sizeBytes || this.tag.sizeBytes
+  }
+
+  /** What it would cost to load it again. */
+  get reloadMs(): number {
+    return expectedLoad(this)
+  }
+
   get loaded(): boolean {
     return this.#loaded !== undefined
   }
@@ -309,7 +339,37 @@ export class Replica implements Candidate {
 
   /** Learns how many it answers at once. */
   learnSlots(run: Parameters<Slots['learn']>[0], nowMs: number): void {
-    if (this.at.spec.slots === undefined) this.#slots.learn(run, nowMs)
+    this.#slots.learn(run, nowMs)
+  }
+
+  /** How many times as long everything takes there now as it would take alone. */
+  crowding(): number {
+    let factor = 1 + this.#slots.crowding * Math.max(0, this.running.length - 1)
+    for (const other of this.at.replicas.values())
+      if (other !== this && other.running.length > 0) factor++
+    return factor
+  }
+
+  #crowd(nowMs: number): void {
+    const {running, at} = this
+    this.slower = 1
+    this.batchMs = 0
+    this.beside = 0
+    this.besideMs = 0
+    if (at.inFlight === 0) return
+    // Those that wait for a slot of it run when ours does not.
+    const beside = Math.min(running.length, this.credit(nowMs) - 1)
+    if (beside > 0) {
+      this.slower = 1 + this.#slots.crowding * beside
+      for (const job of running) this.batchMs += job.remainingMs(nowMs) / running.length
+    }
+    for (const other of at.replicas.values()) {
+      if (other === this || other.running.length === 0) continue
+      this.beside++
+      let longestMs = 0
+      for (const job of other.running) longestMs = Math.max(longestMs, job.remainingMs(nowMs))
+      this.besideMs += longestMs
+    }
   }
 
   #endLoad(): void {

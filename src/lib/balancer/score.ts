@@ -3,7 +3,7 @@ import {COLD_LOAD_MS} from './rates.ts'
 
 /** Why a node is expected to take so long, in ms. The total is the sum of the others. */
 export interface Terms {
-  /** Until the requests before ours are done. */
+  /** Until the requests before ours are done, and as long as those of other models take their share. */
   readonly waitMs: number
   /** Loading the model; 0 if it is in memory. */
   readonly loadMs: number
@@ -15,7 +15,7 @@ export interface Terms {
   readonly networkMs: number
   /** For a failure a short while ago. */
   readonly riskMs: number
-  /** What others lose by a load that pushes their models out of the memory. */
+  /** What others lose: by a load that pushes their models out of the memory, by sharing the hardware. */
   readonly harmMs: number
   readonly totalMs: number
   /** Which of them rest on a guess: nothing was measured of this model on this node. */
@@ -39,36 +39,45 @@ export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: numb
   const {own, others} = to
   const prior = needsPrior(to) ? priorOf(to) : undefined
   const tokens = answerTokens(request, to)
-  const loadMs = expectedLoad(to, prior)
+  const loadMs =
+    to.residency === 'loaded'
+      ? 0
+      : (to.loadWaitMs ?? 0) + (to.residency === 'loading' ? 0 : expectedLoad(to))
   // Where only whole times were told, never counts, a whole time is all that can be expected.
   const wholeMs =
     own?.answerTps === undefined && own?.promptTps === undefined ? own?.serviceMs : undefined
   const promptTps = own?.promptTps ?? others.promptTps ?? prior?.promptTps ?? 1
   const answerTps = own?.answerTps ?? others.answerTps ?? prior?.answerTps ?? 1
-  const promptMs = wholeMs === undefined ? (freshTokens(request, to) / promptTps) * 1000 : 0
-  const answerMs = wholeMs ?? (tokens / answerTps) * 1000
-  const waitMs = to.waitMs ?? waitByCount(to, promptMs + answerMs)
+  const slower = to.slower ?? 1
+  const promptMs =
+    wholeMs === undefined ? (freshTokens(request, to) / promptTps) * 1000 * slower : 0
+  const answerMs = (wholeMs ?? (tokens / answerTps) * 1000) * slower
+  const workMs = promptMs + answerMs
+  const sharedMs = sharedTime(to, workMs)
+  const waitMs = (to.waitMs ?? waitByCount(to, workMs)) + sharedMs
   const networkMs = to.latencyMs
   const riskMs = riskOf(to, nowMs)
-  const harmMs = to.harmMs ?? 0
+  const harmMs = (to.harmMs ?? 0) + sharedMs + (slower - 1) * Math.min(to.batchMs ?? 0, workMs)
   const totalMs = waitMs + loadMs + promptMs + answerMs + networkMs + riskMs + harmMs
   const guessed = guessedOf(to, wholeMs !== undefined)
   return {waitMs, loadMs, promptMs, answerMs, networkMs, riskMs, harmMs, totalMs, guessed}
 }
 
-function needsPrior({own, others, residency}: Candidate): boolean {
+function needsPrior({own, others}: Candidate): boolean {
   return (
     (own?.promptTps ?? others.promptTps) === undefined ||
-    (own?.answerTps ?? others.answerTps) === undefined ||
-    residency !== 'loaded'
+    (own?.answerTps ?? others.answerTps) === undefined
   )
 }
 
-function expectedLoad(to: Candidate, prior: {readonly loadMs: number} | undefined): number {
-  const waitMs = to.loadWaitMs ?? 0
-  if (to.residency === 'loaded') return 0
-  if (to.residency === 'loading') return waitMs
-  return waitMs + (to.own?.loadMs ?? loadByRate(to) ?? to.others.loadMs ?? prior?.loadMs ?? 0)
+/** Two models that compute at once on the same hardware get half of it each, until one of them is done. */
+export function sharedTime({beside, besideMs}: Candidate, workMs: number): number {
+  return beside ? Math.min(besideMs ?? 0, beside * workMs) : 0
+}
+
+/** Time of a load of it, from nothing. */
+export function expectedLoad(to: Candidate): number {
+  return to.own?.loadMs ?? loadByRate(to) ?? to.others.loadMs ?? priorOf(to).loadMs
 }
 
 /** Ollama's default is one request at a time per model; those before ours are taken to be like it. */
@@ -105,7 +114,7 @@ function freshTokens({promptTokens, cached}: BalanceRequest, to: Candidate): num
 
 function answerTokens(request: BalanceRequest, to: Candidate): number {
   if (request.needs === 'embedding') return 0
-  const usual = to.own?.answerTokens ?? to.others.answerTokens ?? ANSWER_TOKENS
+  const usual = to.answerTokens ?? to.own?.answerTokens ?? to.others.answerTokens ?? ANSWER_TOKENS
   const most = request.maxAnswerTokens
   return most !== undefined && most > 0 ? Math.min(usual, most) : usual
 }

@@ -7,6 +7,8 @@ const GAIN = 1.05
 /** Requests this short are no measure, and waiting for one of them is none worth avoiding. */
 const SHORT_MS = 20
 const SAMPLES = 4
+/** How much slower each further one makes all, until that is learned. */
+const CROWDING = 0.2
 const NEWEST = 0.2
 const FIRST_RETRY_MS = 30_000
 const LONGEST_RETRY_MS = 900_000
@@ -42,6 +44,18 @@ export class Slots {
 
   get count(): number {
     return this.#count
+  }
+
+  /** How much slower each further request at once makes all of them, 0...1. */
+  get crowding(): number {
+    const alone = this.#unitMs[1]
+    if (!alone || alone.samples < SAMPLES) return CROWDING
+    for (let count = Math.min(this.#unitMs.length - 1, 8); count > 1; count--) {
+      const one = this.#unitMs[count]
+      if (one && one.samples >= SAMPLES)
+        return Math.min(1, Math.max(0, (one.ms / alone.ms - 1) / (count - 1)))
+    }
+    return CROWDING
   }
 
   /** Learns from one request that went well and found its model loaded. */
