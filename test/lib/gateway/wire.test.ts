@@ -1,0 +1,128 @@
+import {request as sendHttp} from 'node:http'
+import {connect} from 'node:net'
+import {afterEach, describe, expect, test} from 'vitest'
+import type {FakeOptions} from '../../support/fake-ollama/options.ts'
+import {startGateway, type TestGateway, type TestGatewayOptions} from '../../support/gateway.ts'
+
+const open: TestGateway[] = []
+afterEach(async () => {
+  for (const gateway of open.splice(0)) {
+    await gateway.close()
+    expect(gateway.bugs).toEqual([])
+  }
+})
+
+async function start(nodes: readonly FakeOptions[], options?: TestGatewayOptions) {
+  const gateway = await startGateway(nodes, options)
+  open.push(gateway)
+  return gateway
+}
+
+const post = (gateway: TestGateway, path: string, body: unknown, init: RequestInit = {}) =>
+  fetch(gateway.url + path, {
+    method: 'POST',
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    ...init,
+  })
+const chat = {model: 'tiny', messages: [{role: 'user', content: 'hi'}]}
+const linesOf = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+describe('pages in a browser', () => {
+  const from = (gateway: TestGateway, headers: Record<string, string>, method = 'GET') =>
+    new Promise<{status: number | undefined; headers: Record<string, unknown>}>(
+      (resolve, reject) => {
+        const sent = sendHttp(`${gateway.url}/api/tags`, {method, headers}, (reply) => {
+          reply.resume()
+          resolve({status: reply.statusCode, headers: reply.headers})
+        })
+        sent.on('error', reject)
+        sent.end()
+      },
+    )
+
+  test('of elsewhere may not use it, nor may a name that was made to point here', async () => {
+    const gateway = await start([{}], {origins: ['https://chat.example.com']})
+    const of = async (headers: Record<string, string>) => (await from(gateway, headers)).status
+    expect(await of({origin: 'https://evil.example.com'})).toBe(403)
+    expect(await of({origin: 'null'})).toBe(403)
+    expect(await of({host: 'evil.example.com'})).toBe(403)
+    expect(await of({origin: 'http://localhost.evil.com'})).toBe(403)
+    expect(await of({origin: 'http://localhost:3000'})).toBe(200)
+    expect(await of({origin: 'https://chat.example.com'})).toBe(200)
+    expect(await of({host: 'localhost:1'})).toBe(200)
+  })
+
+  test('that are allowed are told so, also before the request', async () => {
+    const gateway = await start([{}])
+    const origin = 'http://127.0.0.1:8080'
+    const {status, headers} = await from(gateway, {origin}, 'OPTIONS')
+    expect(status).toBe(204)
+    expect(headers['access-control-allow-origin']).toBe(origin)
+    expect(headers['access-control-allow-headers']).toContain('Authorization')
+  })
+})
+
+describe('on the wire', () => {
+  /** Sends raw bytes and returns all that comes back until the gateway closes. */
+  async function raw(gateway: TestGateway, text: string): Promise<string> {
+    const socket = connect(gateway.port, '127.0.0.1')
+    let got = ''
+    socket.on('data', (chunk) => {
+      got += chunk.toString('latin1')
+    })
+    socket.on('error', () => {})
+    socket.write(text)
+    await new Promise((closed) => socket.once('close', closed))
+    return got
+  }
+
+  test.each([
+    'POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde',
+    'POST /api/chat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost : x\r\n\r\n',
+    'GET / HTTP/9.9\r\n\r\n',
+    '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+  ])('%j is refused and closed', async (text) => {
+    const gateway = await start([{}])
+    expect(await raw(gateway, text)).toMatch(/^HTTP\/1\.1 4\d\d /)
+    expect(gateway.nodes[0]?.requests.some(({path}) => path === '/api/chat')).toBe(false)
+  })
+
+  test('a flood of headers is refused', async () => {
+    const gateway = await start([{}])
+    const many = 'A: b\r\n'.repeat(6000)
+    expect(await raw(gateway, `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n${many}\r\n`)).toMatch(
+      /^HTTP\/1\.1 431 /,
+    )
+  })
+
+  test('a head that never ends is not waited for', async () => {
+    const gateway = await start([{}], {limits: {headersTimeoutMs: 200}})
+    expect(await raw(gateway, 'GET / HTTP/1.1\r\nHost: x\r\n')).toMatch(/^HTTP\/1\.1 408 /)
+  })
+})
+
+describe('shutting down', () => {
+  test('takes nothing new and lets running answers end', async () => {
+    const gateway = await start([{decodeTokensPerS: 40, answerTokens: 20}])
+    const reply = await post(gateway, '/api/chat', chat)
+    const drained = gateway.drain(10_000)
+    await expect(fetch(`${gateway.url}/`)).rejects.toThrow()
+    expect(linesOf(await reply.text()).at(-1)).toMatchObject({done: true})
+    await drained
+  })
+
+  test('at the deadline it breaks off', async () => {
+    const gateway = await start([{decodeTokensPerS: 5, answerTokens: 1000}])
+    const reply = await post(gateway, '/api/chat', chat)
+    const drained = gateway.drain(100)
+    await expect(reply.text()).rejects.toThrow()
+    await drained
+  })
+})
