@@ -5,6 +5,8 @@
 export class PrefixIndex {
   readonly #most: number
   readonly #known = new Set<number>()
+  /** Grows each time that all is forgotten. */
+  epoch = 0
 
   constructor(most: number) {
     this.#most = most
@@ -40,6 +42,7 @@ export class PrefixIndex {
   /** The model was unloaded. */
   clear(): void {
     this.#known.clear()
+    this.epoch++
   }
 
   get size(): number {
