@@ -1,5 +1,7 @@
+import {IdTable} from '../cluster/id-table.ts'
 import type {Reading} from '../cluster/reading.ts'
-import type {Excluded} from './candidates.ts'
+import {beginAttempt} from './begin-attempt.ts'
+import {blame, forget} from './blame.ts'
 import type {
   BalancedNode,
   Decision,
@@ -11,28 +13,27 @@ import type {
 import {explainExcluded} from './excluded.ts'
 import {Fleet} from './fleet.ts'
 import type {FleetView} from './fleet-view.ts'
-import {Job} from './job.ts'
+import {type Attempt, Job} from './job.ts'
 import {learnFrom} from './learn-from.ts'
 import {DEFAULT_LIMITS, type DispatchLimits} from './limits.ts'
 import type {ModelState} from './model-state.ts'
-import {patienceFor} from './patience.ts'
-import {choose, type Pick} from './pick.ts'
+import {choose, type Pick, release} from './pick.ts'
 import {Plan} from './plan.ts'
 import {type PolicyName, rank} from './policies.ts'
-import {learnFailure, type Rates} from './rates.ts'
+import type {Rates} from './rates.ts'
+import {busy, mayTake, nobody, unknown} from './refusal.ts'
 import type {Replica} from './replica.ts'
 import {RetryBudget} from './retry-budget.ts'
-import {expectedTime} from './score.ts'
-import {type Failure, isLoadError, judge, type Verdict} from './verdict.ts'
+import {Sessions} from './sessions.ts'
+import {snapshot} from './snapshot.ts'
+import {judge} from './verdict.ts'
 import {viewOf} from './view-of.ts'
 
-const LEAST_RETRY_AFTER_MS = 1000
-const LONGEST_RETRY_AFTER_MS = 60_000
 /** While requests wait, what only time changes is looked at so often. */
 const TICK_MS = 100
 /** Doors are told new places in the queue so often. */
 const TELL_MS = 500
-/** Of a queue so many are looked at in one go, times the replicas. */
+/** Estimates that one look over a queue may make; a queue is looked at as far as that allows. */
 const LOOKS = 4000
 
 export interface DispatcherOptions {
@@ -49,7 +50,7 @@ export interface DispatcherOptions {
  * Decides which node answers which request, and when. Pure: all times are passed in, in ms, of one clock that never
  * goes back and that the readings' `atMs` are of, too. Every submitted request ends in exactly one of: `settle` with
  * `ok` or `cancelled`, `cancel`, or the sink's `refuse`. A `settle` with `failed` makes the sink `send` it elsewhere,
- * `queue` or `refuse` it; with `begun` it always refuses.
+ * queue it or `refuse` it; with `begun` it always refuses.
  */
 export class Dispatcher {
   readonly #sink: DispatchSink
@@ -57,11 +58,12 @@ export class Dispatcher {
   readonly #limits: DispatchLimits
   readonly #fleet: Fleet
   readonly #budget: RetryBudget
-  readonly #jobs = new Map<number, Job>()
+  readonly #sessions: Sessions
+  readonly #jobs = new IdTable<Job>()
+  /** Models that somebody waits for. */
   readonly #waiting = new Set<ModelState>()
   /** Failed, and waiting for the budget to allow another try. */
   readonly #delayed = new Set<Job>()
-  readonly #sessions = new Map<string, {readonly replica: Replica; readonly promptTokens: number}>()
   #policy: PolicyName
   #turn = 0
   #toldMs = Number.NEGATIVE_INFINITY
@@ -73,6 +75,7 @@ export class Dispatcher {
     this.#limits = {...DEFAULT_LIMITS, ...options.limits}
     this.#fleet = new Fleet(this.#limits, options.rates ?? {})
     this.#budget = new RetryBudget(this.#limits)
+    this.#sessions = new Sessions(this.#limits.sessions)
   }
 
   /** The nodes that there are from now on. What runs on one that is no longer there goes on. */
@@ -81,8 +84,10 @@ export class Dispatcher {
     this.#advance(nowMs)
   }
 
+  /** For those that come from now on, and for those that wait. */
   setPolicy(policy: PolicyName): void {
     this.#policy = policy
+    for (const {queue} of this.#waiting) for (const {item} of queue.waiting) release(item)
   }
 
   /** A reading of a node, however old; what we have done since counts more. */
@@ -95,7 +100,7 @@ export class Dispatcher {
     this.#budget.request(nowMs)
     const model = this.#fleet.model(request.model)
     if (!model) {
-      const {why, excluded} = this.#unknown(request)
+      const {why, excluded} = unknown(request, this.#fleet.nodes)
       this.#sink.refuse(request.id, why, excluded)
       return
     }
@@ -111,7 +116,7 @@ export class Dispatcher {
     if (!job || !attempt || attempt.begunMs !== undefined) return
     attempt.begunMs = nowMs
     const {replica} = attempt
-    const loading = replica.loading
+    const {loading} = replica.residence
     replica.answered(nowMs)
     replica.at.alive(nowMs)
     replica.prefixes.add(job.request.prefix)
@@ -124,17 +129,21 @@ export class Dispatcher {
     const attempt = job?.attempt
     if (!job || !attempt) return
     const {replica} = attempt
-    const crowding = (attempt.crowding + replica.crowding()) / 2
-    this.#vacate(job)
+    const crowd = {
+      crowding: (attempt.crowding + replica.crowding()) / 2,
+      beside: Math.min(attempt.beside, replica.at.besideOf(replica)),
+    }
+    this.#vacate(job, attempt)
     if (outcome.kind === 'failed') this.#failed(job, attempt, outcome, nowMs)
     else {
       this.#jobs.delete(id)
-      if (outcome.kind === 'cancelled') this.#left(attempt, nowMs)
+      if (outcome.kind === 'cancelled') forget(attempt, nowMs)
       else {
-        if (replica.breaker.succeed(attempt.tickets.replica)) replica.recovered()
-        if (replica.at.breaker.succeed(attempt.tickets.node)) replica.recovered()
-        learnFrom(job, {...attempt, crowding}, outcome.stats, nowMs)
-        this.#remember(job, replica)
+        const own = replica.breaker.succeed(attempt.tickets.replica)
+        const node = replica.at.breaker.succeed(attempt.tickets.node)
+        if (own || node) replica.hindrance.recovered()
+        learnFrom({job, attempt, crowd}, outcome.stats, nowMs)
+        this.#sessions.remember(job.request, replica)
       }
     }
     this.#advanceNode(replica, nowMs)
@@ -147,8 +156,8 @@ export class Dispatcher {
     this.#jobs.delete(id)
     const {attempt} = job
     if (attempt) {
-      this.#vacate(job)
-      this.#left(attempt, nowMs)
+      this.#vacate(job, attempt)
+      forget(attempt, nowMs)
       this.#advanceNode(attempt.replica, nowMs)
       return
     }
@@ -159,8 +168,7 @@ export class Dispatcher {
   /** To be called when `nextTickMs` has come: deadlines, ageing, breakers that open again. */
   tick(nowMs: number): void {
     for (const job of this.#delayed) this.#retryDelayed(job, nowMs)
-    for (const model of [...this.#waiting]) {
-      const {queue} = model
+    for (const {queue} of [...this.#waiting]) {
       queue.age(nowMs, this.#limits.ageingMs, (job) => job.request.priority)
       for (const {item: job} of [...queue.waiting]) this.#expire(job, nowMs)
     }
@@ -176,33 +184,25 @@ export class Dispatcher {
   /** The whole table for such a request; decides nothing. */
   explain(request: DispatchRequest, nowMs: number): Decision {
     const policy = request.policy ?? this.#policy
+    const {nodes} = this.#fleet
     const model = this.#fleet.model(request.model)
-    if (!model)
-      return {
-        policy,
-        reason: 'no node has it',
-        ranked: [],
-        excluded: this.#unknown(request).excluded,
-      }
+    if (!model) {
+      const {excluded} = unknown(request, nodes)
+      return {policy, reason: 'no node has it', ranked: [], excluded}
+    }
     const job = new Job(request, model, nowMs)
-    const candidates = model.replicas
-      .filter((replica) => replica.blocked(job, nowMs) === undefined)
-      .map((replica) => this.#snapshot(replica, job, nowMs))
-    const ranked = rank(request, candidates, policy, {
-      nowMs,
-      random: this.#random,
-      stickTo: stickTo(request),
-    })
-    const [best] = ranked
-    const reason = best ? `${best.candidate.residency}` : 'nobody can take it'
-    return {policy, reason, ranked, excluded: explainExcluded(job, this.#fleet.nodes, nowMs)}
+    const able = model.replicas.filter((one) => one.blocked(job, nowMs) === undefined)
+    const candidates = able.map((one) => snapshot(one, request, this.#sessions.of(request), nowMs))
+    const options = {nowMs, random: this.#random, stickTo: stickTo(request)}
+    const ranked = rank(request, candidates, policy, options)
+    const reason = ranked[0]?.candidate.residency ?? 'nobody can take it'
+    return {policy, reason, ranked, excluded: explainExcluded(job, nodes, nowMs)}
   }
 
   /** How things stand, for metrics and `top`. */
   view(nowMs: number): FleetView {
-    return viewOf(this.#fleet, this.#budget.counts(nowMs), nowMs, (model) =>
-      this.#queueMs(model, model.queue.length, nowMs),
-    )
+    const counts = {...this.#budget.counts(nowMs), delayed: this.#delayed.size}
+    return viewOf(this.#fleet, counts, nowMs)
   }
 
   /** What was learned, to be kept and given to the next one. */
@@ -212,69 +212,66 @@ export class Dispatcher {
 
   /** Sends it, queues it or refuses it. */
   #place(job: Job, nowMs: number): void {
-    const {model} = job
-    if (model.queue.length === 0) {
+    const {queue} = job.model
+    if (queue.length === 0) {
       const pick = this.#choose(job, nowMs)
       if (pick.kind === 'send') {
         this.#send(job, pick.replica, nowMs)
         return
       }
-      if (pick.kind === 'none') {
-        this.#nobody(job, nowMs)
+      if (pick.kind === 'none' && !this.#soon(job, nowMs)) {
+        this.#refuse(job, nobody(job, this.#fleet.nodes, nowMs), nowMs)
         return
       }
     }
     this.#enqueue(job, nowMs)
-    if (model.queue.length > 1) this.#bind(model, nowMs)
+    if (queue.length > 1) this.#bind(job.model, nowMs)
     if (job.attempt || !this.#jobs.has(job.request.id)) return
-    const at = model.queue.waiting.findIndex((one) => one.item === job)
-    this.#tell(job, at + 1, nowMs)
+    this.#tell(job, queue.waiting.findIndex((one) => one.item === job) + 1, nowMs)
   }
 
   #choose(job: Job, nowMs: number, plan?: Plan): Pick {
-    const request = job.request
+    const {request} = job
     return choose(job, request.policy ?? this.#policy, {
-      nowMs,
-      random: this.#random,
+      ...{nowMs, plan, random: this.#random},
       stickTo: stickTo(request),
-      session: request.session === undefined ? undefined : this.#sessions.get(request.session),
-      plan,
+      session: this.#sessions.of(request),
     })
   }
 
   #enqueue(job: Job, nowMs: number): void {
     const {request, model} = job
-    const again = job.failed !== undefined
     const {tenant, weight = 1, priority} = request
-    const {others} = model
-    const cost = others.serviceMs ?? 1
-    const dropped = model.queue.push(job, {tenant, weight, priority, cost, again}, nowMs)
+    const ticket = {
+      ...{tenant, weight, priority},
+      cost: model.others.serviceMs ?? 1,
+      again: job.failed !== undefined,
+    }
+    const dropped = model.queue.push(job, ticket, nowMs)
     this.#waiting.add(model)
     if (dropped) this.#refuseBusy(dropped, nowMs)
   }
 
   /** Gives those that wait for a model what is free and worth it, in their order. */
   #bind(model: ModelState, nowMs: number): void {
-    const {queue} = model
-    const looks = Math.max(2, Math.floor(LOOKS / Math.max(1, model.replicas.length)))
+    const {queue, replicas} = model
     const plan = new Plan()
-    let at = 0
-    for (let look = 0; look < looks && at < queue.length; look++) {
+    let looks = Math.max(2, Math.floor(LOOKS / Math.max(1, replicas.length)))
+    for (let at = 0; looks > 0 && at < queue.length; ) {
       const job = queue.waiting[at]?.item
-      if (!job || !model.replicas.some((one) => one.hasRoom(nowMs))) break
-      if (job.bound && !job.bound.hasRoom(nowMs) && job.bound.blocked(job, nowMs) === undefined) {
-        // It costs next to nothing to see that its node is busy.
-        look--
+      if (!job || !(replicas.length === 0 || replicas.some((one) => one.hasRoom(nowMs)))) break
+      if (isBoundToBusy(job, nowMs)) {
         at++
         continue
       }
+      looks--
       const pick = this.#choose(job, nowMs, plan)
       if (pick.kind === 'send') {
         queue.take(at)
         this.#send(job, pick.replica, nowMs)
       } else if (pick.kind === 'none' && !this.#soon(job, nowMs)) {
         this.#unqueue(job)
-        this.#refuseNobody(job, nowMs)
+        this.#refuse(job, nobody(job, this.#fleet.nodes, nowMs), nowMs)
       } else {
         if (pick.kind === 'wait' && pick.on) plan.take(pick.on, pick.onMs, nowMs)
         at++
@@ -283,163 +280,69 @@ export class Dispatcher {
     if (queue.length === 0) this.#waiting.delete(model)
   }
 
+  /** The replica was just considered for it. */
   #send(job: Job, replica: Replica, nowMs: number): void {
-    const {request, model} = job
-    const {at} = replica
-    this.#unbind(job)
-    replica.consider(request, nowMs)
-    const terms = expectedTime(request, replica, nowMs)
-    const numCtx = replica.numCtxFor(request)
-    const warm = replica.residency === 'loaded'
-    if (replica.residency === 'cold' || replica.residency === 'reload')
-      replica.startLoad(terms.loadMs, numCtx, nowMs)
-    replica.running.push(job)
-    at.inFlight++
-    at.lastUsedMs = this.#nextTurn(nowMs)
-    model.used(nowMs)
-    job.attempt = {
-      replica,
-      sentMs: nowMs,
-      expected: {loadMs: terms.loadMs, promptMs: terms.promptMs, answerMs: terms.answerMs},
-      atOnce: replica.running.length,
-      crowding: replica.crowding(),
-      warm,
-      cachedTokens: replica.cachedTokens,
-      tickets: {replica: replica.breaker.take(), node: at.breaker.take()},
-    }
-    const others = model.replicas.some(
-      (other) => other !== replica && other.blocked(job, nowMs) === undefined,
-    )
-    const patience = patienceFor({
-      terms,
-      streams: request.streams ?? false,
-      worst: replica.worst,
-      msPerToken: 1000 / (replica.rate?.answerTps ?? 1),
-      loaded: warm,
-      others,
-    })
-    const decision: Decision = {
-      policy: request.policy ?? this.#policy,
-      reason: reasonFor(replica, others),
-      ranked: [],
-      excluded: [],
-    }
-    const to = {node: at.name, attempt: job.tried.length + 1, decision, patience}
-    this.#sink.send(request.id, numCtx === undefined ? to : {...to, numCtx})
+    release(job)
+    const {attempt, patience, numCtx, reason} = beginAttempt(job, replica, nowMs)
+    job.attempt = attempt
+    // Later than all before, so that turns of the same moment can be told apart.
+    this.#turn = Math.max(nowMs, this.#turn + 0.001)
+    replica.at.lastUsedMs = this.#turn
+    const policy = job.request.policy ?? this.#policy
+    const decision: Decision = {policy, reason, ranked: [], excluded: []}
+    const to = {node: replica.node, attempt: job.tried.length + 1, decision, patience}
+    this.#sink.send(job.request.id, numCtx === undefined ? to : {...to, numCtx})
   }
 
   /** Its attempt is over: the slot is free. */
-  #vacate(job: Job): void {
-    const {attempt} = job
-    if (!attempt) return
-    const {running, at} = attempt.replica
+  #vacate(job: Job, {replica}: Attempt): void {
+    const {running, at} = replica
     running.splice(running.indexOf(job), 1)
     at.inFlight--
     job.attempt = undefined
   }
 
-  #left({replica, tickets}: NonNullable<Job['attempt']>, nowMs: number): void {
-    replica.breaker.release(tickets.replica)
-    replica.at.breaker.release(tickets.node)
-    // A load whose request has gone is given up by Ollama; the next one starts it anew.
-    if (replica.loading && replica.running.length === 0) replica.unloaded(nowMs)
-  }
-
   #failed(
     job: Job,
-    attempt: NonNullable<Job['attempt']>,
-    {failure, begun}: {readonly failure: Failure; readonly begun: boolean},
+    attempt: Attempt,
+    {failure, begun}: Outcome & {readonly kind: 'failed'},
     nowMs: number,
   ): void {
     const {replica} = attempt
     const verdict = judge(failure)
-    this.#blame(attempt, failure, verdict, nowMs)
+    blame(attempt, failure, verdict, nowMs)
     job.failed = {failure, verdict, node: replica.node}
     job.tried.push(replica)
     job.sinceMs = nowMs
-    if (begun || verdict === 'caller' || job.tried.length >= this.#limits.attempts) {
-      this.#refuseFailed(job, nowMs)
-      return
-    }
-    if (!this.#soon(job, nowMs)) {
-      this.#refuseFailed(job, nowMs)
-      return
-    }
-    if (this.#budget.take(nowMs)) this.#place(job, nowMs)
+    const final = begun || verdict === 'caller' || job.tried.length >= this.#limits.attempts
+    if (final) this.#refuse(job, {kind: 'failed', ...job.failed}, nowMs)
+    else if (!this.#soon(job, nowMs))
+      this.#refuse(job, nobody(job, this.#fleet.nodes, nowMs), nowMs)
+    else if (this.#budget.take(nowMs)) this.#place(job, nowMs)
     else this.#delayed.add(job)
   }
 
-  #blame(
-    {replica, tickets, begunMs}: NonNullable<Job['attempt']>,
-    failure: Failure,
-    verdict: Verdict,
-    nowMs: number,
-  ): void {
-    const {at, breaker} = replica
-    if (verdict === 'broken' && isLoadError(failure)) {
-      replica.ban(nowMs)
-      breaker.release(tickets.replica)
-      at.breaker.release(tickets.node)
-    } else if (verdict === 'broken') {
-      const unreachable = failure.kind === 'unreachable'
-      if (unreachable) {
-        breaker.release(tickets.replica)
-        at.breaker.fail(tickets.node, nowMs, {atOnce: true})
-      } else {
-        at.breaker.release(tickets.node)
-        breaker.fail(tickets.replica, nowMs, {atOnce: failure.kind === 'timeout'})
-      }
-      replica.rate = learnFailure(replica.rate, nowMs)
-      if (replica.loading && begunMs === undefined && replica.running.length === 0)
-        replica.unloaded(nowMs)
-    } else {
-      breaker.release(tickets.replica)
-      at.breaker.release(tickets.node)
-      if (verdict === 'missing') replica.missed(nowMs)
-      if (verdict === 'busy') replica.tooBusy(nowMs)
-    }
-  }
-
-  /** True: it can take the job now or soon. */
-  #mayTake(replica: Replica, job: Job, nowMs: number): boolean {
-    const why = replica.blocked(job, nowMs)
-    if (why === undefined) return true
-    if (why !== 'broken' && why !== 'banned' && why !== 'busy') return false
-    return (replica.blockedForMs(nowMs) ?? 0) <= this.#limits.nodeWaitMs
-  }
-
+  /** True: somebody can take it now or soon. */
   #soon(job: Job, nowMs: number): boolean {
-    return job.model.replicas.some((one) => this.#mayTake(one, job, nowMs))
-  }
-
-  /** Nobody can take it now: it waits if somebody can soon, and is refused otherwise. */
-  #nobody(job: Job, nowMs: number): void {
-    if (this.#soon(job, nowMs)) {
-      this.#enqueue(job, nowMs)
-      if (this.#jobs.has(job.request.id)) this.#tell(job, job.model.queue.length, nowMs)
-    } else this.#refuseNobody(job, nowMs)
+    const at = {nowMs, withinMs: this.#limits.nodeWaitMs}
+    return job.model.replicas.some((one) => mayTake(one, job, at))
   }
 
   #expire(job: Job, nowMs: number): void {
-    if (nowMs - job.submittedMs > this.#limits.queueMaxMs) {
-      this.#unqueue(job)
-      this.#refuseBusy(job, nowMs)
-    } else if (!this.#soon(job, nowMs)) {
-      this.#unqueue(job)
-      this.#refuseNobody(job, nowMs)
-    }
+    const late = nowMs - job.submittedMs > this.#limits.queueMaxMs
+    if (!late && this.#soon(job, nowMs)) return
+    this.#unqueue(job)
+    if (late) this.#refuseBusy(job, nowMs)
+    else this.#refuse(job, nobody(job, this.#fleet.nodes, nowMs), nowMs)
   }
 
   #retryDelayed(job: Job, nowMs: number): void {
-    const expired = nowMs - job.submittedMs > this.#limits.queueMaxMs
-    if (!expired && this.#soon(job, nowMs)) {
-      if (!this.#budget.take(nowMs)) return
-      this.#delayed.delete(job)
-      this.#place(job, nowMs)
-    } else {
-      this.#delayed.delete(job)
-      this.#refuseFailed(job, nowMs)
-    }
+    const late = nowMs - job.submittedMs > this.#limits.queueMaxMs
+    const hope = !late && this.#soon(job, nowMs)
+    if (hope && !this.#budget.take(nowMs)) return
+    this.#delayed.delete(job)
+    if (hope) this.#place(job, nowMs)
+    else this.#refuse(job, nobody(job, this.#fleet.nodes, nowMs), nowMs)
   }
 
   #advance(nowMs: number): void {
@@ -449,150 +352,51 @@ export class Dispatcher {
   /** Something became free on that node: for those of its models whose first has waited longest, first. */
   #advanceNode(replica: Replica, nowMs: number): void {
     if (this.#waiting.size === 0) return
-    const models = [...this.#waiting].filter((model) => replica.at.replicas.has(model.key))
+    const models = [...this.#waiting].filter(({key}) => replica.at.replicas.has(key))
     models.sort((a, b) => firstSince(a) - firstSince(b))
     for (const model of models) this.#bind(model, nowMs)
   }
 
   #unqueue(job: Job): void {
-    this.#unbind(job)
+    release(job)
     job.model.queue.remove(job)
     if (job.model.queue.length === 0) this.#waiting.delete(job.model)
   }
 
-  #unbind(job: Job): void {
-    if (!job.bound) return
-    job.bound.boundCount--
-    job.bound.at.inFlight--
-    job.bound = undefined
-  }
-
-  #refuseFailed(job: Job, nowMs: number): void {
-    const {failed} = job
-    if (!failed) {
-      this.#refuseNobody(job, nowMs)
-      return
-    }
-    if (failed.verdict === 'missing' && !job.model.replicas.some((one) => !one.missing)) {
-      this.#refuse(job, {kind: 'missing'}, nowMs)
-      return
-    }
-    this.#refuse(job, {kind: 'failed', ...failed}, nowMs)
-  }
-
-  #refuseNobody(job: Job, nowMs: number): void {
-    if (job.failed) {
-      this.#refuseFailed(job, nowMs)
-      return
-    }
-    const {replicas} = job.model
-    const missing = replicas.every((one) => one.missing)
-    if (missing) {
-      this.#refuse(job, this.#unknown(job.request).why, nowMs)
-      return
-    }
-    let soonestMs = LONGEST_RETRY_AFTER_MS
-    for (const one of replicas) {
-      const why = one.blocked(job, nowMs)
-      if (why === 'broken' || why === 'banned' || why === 'busy')
-        soonestMs = Math.min(soonestMs, one.blockedForMs(nowMs) ?? soonestMs)
-    }
-    const retryAfterMs = Math.max(LEAST_RETRY_AFTER_MS, soonestMs)
-    this.#refuse(job, {kind: 'no-node', retryAfterMs}, nowMs)
-  }
-
   #refuseBusy(job: Job, nowMs: number): void {
-    const expectedMs = this.#queueMs(job.model, job.model.queue.length, nowMs)
-    const retryAfterMs = Math.round(
-      Math.min(LONGEST_RETRY_AFTER_MS, Math.max(LEAST_RETRY_AFTER_MS, expectedMs)),
-    )
-    this.#refuse(job, {kind: 'busy', retryAfterMs}, nowMs)
+    const {model} = job
+    this.#refuse(job, busy(model.queueMs(model.queue.length, nowMs)), nowMs)
   }
 
   #refuse(job: Job, why: Refusal, nowMs: number): void {
-    this.#unbind(job)
+    release(job)
     this.#jobs.delete(job.request.id)
     this.#sink.refuse(job.request.id, why, explainExcluded(job, this.#fleet.nodes, nowMs))
   }
 
-  /** Of a model that nobody has told of. */
-  #unknown({only}: DispatchRequest): {readonly why: Refusal; readonly excluded: Excluded[]} {
-    const nodes = [...this.#fleet.nodes.values()].filter(
-      (node) => only === undefined || node.name === only,
-    )
-    const excluded = nodes.map(({name, reading}): Excluded => {
-      if (!reading) return {node: name, reason: 'silent', text: 'has not answered yet'}
-      if (reading.kind === 'down')
-        return {node: name, reason: 'down', text: `${reading.code}: ${reading.message}`}
-      return {node: name, reason: 'no-model', text: 'does not have the model'}
-    })
-    const asked = excluded.some(({reason}) => reason === 'no-model')
-    const why: Refusal = asked
-      ? {kind: 'missing'}
-      : {kind: 'no-node', retryAfterMs: LEAST_RETRY_AFTER_MS}
-    return {why, excluded}
-  }
-
-  #remember({request}: Job, replica: Replica): void {
-    const {session, promptTokens} = request
-    if (session === undefined) return
-    this.#sessions.delete(session)
-    this.#sessions.set(session, {replica, promptTokens})
-    for (const oldest of this.#sessions.keys()) {
-      if (this.#sessions.size <= this.#limits.sessions) break
-      this.#sessions.delete(oldest)
-    }
-  }
-
-  /** Time after which that many of a model will have gone. */
-  #queueMs(model: ModelState, count: number, nowMs: number): number {
-    const {firstMs, perMs} = model.pace(nowMs)
-    return Math.round(firstMs + (perMs > 0 ? Math.max(0, count - 1) / perMs : 0))
-  }
-
   #tell(job: Job, position: number, nowMs: number): void {
     job.position = position
-    const expectedMs = this.#queueMs(job.model, position, nowMs)
+    const expectedMs = job.model.queueMs(position, nowMs)
     this.#sink.queued(job.request.id, {position, expectedMs})
   }
 
   #tellPlaces(nowMs: number): void {
     this.#toldMs = nowMs
-    for (const model of this.#waiting) {
-      const {waiting} = model.queue
-      for (let at = 0; at < waiting.length; at++) {
-        const job = waiting[at]?.item
-        if (job && job.position !== at + 1) this.#tell(job, at + 1, nowMs)
-      }
-    }
-  }
-
-  #snapshot(replica: Replica, job: Job, nowMs: number) {
-    replica.consider(job.request, nowMs)
-    const {node, latencyMs, inFlight, lastUsedMs, residency, sizeBytes, gpu, own, others} = replica
-    const {answerTokens, loadBytesPerMs, waitMs, loadWaitMs, harmMs, cachedTokens, weight, tier} =
-      replica
-    return {
-      ...{node, latencyMs, inFlight, lastUsedMs, residency, sizeBytes, gpu, own, others},
-      ...{answerTokens, loadBytesPerMs, waitMs, loadWaitMs, harmMs, cachedTokens, weight, tier},
-    }
-  }
-
-  /** Time of use that is later than all before, so that turns can be told apart. */
-  #nextTurn(nowMs: number): number {
-    this.#turn = Math.max(nowMs, this.#turn + 0.001)
-    return this.#turn
+    for (const {queue} of this.#waiting)
+      queue.waiting.forEach(({item}, at) => {
+        if (item.position !== at + 1) this.#tell(item, at + 1, nowMs)
+      })
   }
 }
-
-const firstSince = ({queue}: ModelState) => queue.waiting[0]?.sinceMs ?? Number.POSITIVE_INFINITY
 
 function stickTo({session, tenant}: DispatchRequest): string | undefined {
   return session ?? (tenant === '' ? undefined : tenant)
 }
 
-function reasonFor(replica: Replica, others: boolean): string {
-  const alone = others ? '' : ', only one'
-  if (replica.cachedTokens > 0) return `prefix ${Math.round(replica.cachedTokens)} tokens${alone}`
-  return `${replica.residency === 'loaded' ? 'warm' : replica.residency}${alone}`
+const firstSince = ({queue}: ModelState) => queue.waiting[0]?.sinceMs ?? Number.POSITIVE_INFINITY
+
+/** It costs next to nothing to see that the node for which it waits is busy. */
+function isBoundToBusy(job: Job, nowMs: number): boolean {
+  const {bound} = job
+  return !!bound && !bound.hasRoom(nowMs) && bound.blocked(job, nowMs) === undefined
 }

@@ -44,4 +44,6 @@ export interface FleetView {
   /** In the window of the retry budget. */
   readonly requests: number
   readonly retries: number
+  /** Failed requests that wait until the budget allows another try. */
+  readonly delayed: number
 }

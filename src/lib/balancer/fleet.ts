@@ -1,5 +1,5 @@
 import {modelKey} from '../cluster/model-name.ts'
-import type {Reading} from '../cluster/reading.ts'
+import type {ModelTag, Reading} from '../cluster/reading.ts'
 import type {BalancedNode} from './dispatch-request.ts'
 import type {DispatchLimits} from './limits.ts'
 import {ModelState} from './model-state.ts'
@@ -55,9 +55,8 @@ export class Fleet {
     for (const [key, replica] of node.replicas) if (!tags.has(key)) this.#remove(replica)
     for (const [key, tag] of tags) {
       const known = node.replicas.get(key)
-      const replica = known ?? new Replica(node, this.#model(key), tag, this.#limits)
+      const replica = known ?? this.#replica(node, key, tag)
       if (!known) {
-        replica.rate = this.#rates.get(node.name)?.[key]
         node.replicas.set(key, replica)
         replica.model.replicas.push(replica)
         replica.model.changed()
@@ -87,14 +86,17 @@ export class Fleet {
     const all: Record<string, Record<string, Rate>> = {}
     for (const [node, known] of this.#rates) all[node] = {...known}
     for (const node of this.nodes.values()) {
-      for (const [key, {rate}] of node.replicas) {
-        if (!rate) continue
-        const of = all[node.name] ?? {}
-        of[key] = rate
-        all[node.name] = of
-      }
+      const of = all[node.name] ?? {}
+      for (const [key, {rates}] of node.replicas)
+        for (const [name, rate] of rates.entries(key)) of[name] = rate
+      if (Object.keys(of).length > 0) all[node.name] = of
     }
     return all
+  }
+
+  #replica(at: NodeState, key: string, tag: ModelTag): Replica {
+    const kept = this.#rates.get(at.name) ?? {}
+    return new Replica({at, model: this.#model(key), tag, limits: this.#limits, kept})
   }
 
   #model(key: string): ModelState {
@@ -113,10 +115,8 @@ export class Fleet {
     const place = model.replicas.indexOf(replica)
     if (place >= 0) model.replicas.splice(place, 1)
     model.changed()
-    if (replica.rate) {
-      const known = this.#rates.get(at.name) ?? {}
-      known[model.key] = replica.rate
-      this.#rates.set(at.name, known)
-    }
+    const known = this.#rates.get(at.name) ?? {}
+    for (const [name, rate] of replica.rates.entries(model.key)) known[name] = rate
+    this.#rates.set(at.name, known)
   }
 }

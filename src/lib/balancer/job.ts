@@ -19,6 +19,8 @@ export interface Attempt {
   readonly atOnce: number
   /** How many times as long as alone everything took there when it was sent. */
   readonly crowding: number
+  /** Other models that were at work there. */
+  readonly beside: number
   /** True: the model was in memory. */
   readonly warm: boolean
   /** Tokens of the prompt that the replica had evaluated before. */

@@ -7,38 +7,57 @@ const FADE = 0.95
 /** A prompt token costs about this share of an answer's token. */
 const PROMPT_SHARE = 0.05
 
+/** How crowded a node was when a request was sent and when it ended, as `Replica.crowding` tells. */
+export interface Crowd {
+  readonly crowding: number
+  /** Other models that were at work there at both times. */
+  readonly beside: number
+}
+
 /** Takes from an answer all that it tells of its node and its model. */
-export function learnFrom(job: Job, attempt: Attempt, told: AnswerStats, nowMs: number): void {
-  const {replica, sentMs, begunMs} = attempt
+export function learnFrom(
+  {job, attempt, crowd}: {readonly job: Job; readonly attempt: Attempt; readonly crowd: Crowd},
+  told: AnswerStats,
+  nowMs: number,
+): void {
+  const {replica, sentMs, begunMs, warm} = attempt
   const stats = completed(told, attempt, nowMs)
-  const {failedAtMs} = replica.rate ?? {}
-  const rate = learn(replica.rate, alone(stats, attempt), nowMs)
-  // An answer that was under way when another one failed is no sign of recovery.
-  replica.rate = failedAtMs !== undefined && sentMs < failedAtMs ? {...rate, failedAtMs} : rate
+  learnSpeed(attempt, stats, crowd, nowMs)
   job.model.learn(stats)
   replica.answered(nowMs)
   replica.at.alive(nowMs)
-  replica.succeeded()
+  replica.hindrance.succeeded(replica.slots)
   if (begunMs === undefined) replica.prefixes.add(job.request.prefix)
-  if (!attempt.warm || wasCold(stats)) return
-  const {expected} = attempt
-  const lateness = ((begunMs ?? nowMs) - sentMs) / Math.max(50, expected.promptMs)
+  if (!warm || wasCold(stats)) return
+  const lateness = ((begunMs ?? nowMs) - sentMs) / Math.max(50, attempt.expected.promptMs)
   replica.worst = Math.max(1, replica.worst * FADE, begunMs === undefined ? 1 : lateness)
-  replica.learnSlots(
+  const fresh = Math.max(0, (stats.promptTokens ?? 0) - attempt.cachedTokens)
+  replica.slotsLearned.learn(
     {
       atOnce: attempt.atOnce,
       queueMs: queueMs(told),
       tookMs: nowMs - sentMs,
-      work:
-        (stats.answerTokens ?? 0) +
-        PROMPT_SHARE * Math.max(0, (stats.promptTokens ?? 0) - attempt.cachedTokens),
+      work: (stats.answerTokens ?? 0) + PROMPT_SHARE * fresh,
     },
     nowMs,
   )
 }
 
+function learnSpeed(attempt: Attempt, stats: AnswerStats, crowd: Crowd, nowMs: number): void {
+  const {replica, sentMs, cachedTokens} = attempt
+  const {rates, at} = replica
+  const {answerTps, failedAtMs} = rates.current ?? {}
+  const {answerTokens, answerMs} = stats
+  // Where it is known how fast it is alone, an answer beside others tells how much they take from each other.
+  if (crowd.beside > 0 && answerTps && answerTokens && answerMs)
+    at.learnSharing((answerMs * answerTps) / (answerTokens * 1000), crowd.beside)
+  const rate = learn(rates.current, alone(stats, cachedTokens, crowd.crowding), nowMs)
+  // An answer that was under way when another one failed is no sign of recovery.
+  rates.current = failedAtMs !== undefined && sentMs < failedAtMs ? {...rate, failedAtMs} : rate
+}
+
 /** What it would have told had it been alone on the node and nothing of the prompt been cached. */
-function alone(stats: AnswerStats, {cachedTokens, crowding}: Attempt): AnswerStats {
+function alone(stats: AnswerStats, cachedTokens: number, crowding: number): AnswerStats {
   if (cachedTokens === 0 && crowding === 1) return stats
   const {promptTokens, promptMs, answerMs} = stats
   return {
@@ -55,8 +74,7 @@ function completed(
   {sentMs, begunMs, warm}: Attempt,
   nowMs: number,
 ): AnswerStats {
-  if (told.promptMs !== undefined || told.answerMs !== undefined) return told
-  if (!warm) return told
+  if (told.promptMs !== undefined || told.answerMs !== undefined || !warm) return told
   if (told.totalMs !== undefined && told.answerTokens === undefined)
     return {...told, promptMs: Math.max(0, told.totalMs - (told.loadMs ?? 0))}
   if (begunMs !== undefined && begunMs < nowMs)

@@ -40,7 +40,7 @@ export class Memory {
     let bytes = sizeBytes * OVERHEAD
     let count = 1
     for (const replica of at.replicas.values()) {
-      if (!replica.loaded && !replica.loading) continue
+      if (!replica.residence.loaded && !replica.residence.loading) continue
       bytes += replica.memoryBytes
       count++
     }
@@ -57,7 +57,7 @@ export class Memory {
     let costMs = 0
     let count = 0
     for (const other of at.replicas.values()) {
-      if (!other.loaded || other === loads) continue
+      if (!other.residence.loaded || other === loads) continue
       count++
       const uses = (other.model.usesPerMs(nowMs) * HORIZON_MS) / Math.max(1, other.model.loadedOn)
       costMs += other.reloadMs * (1 - Math.exp(-uses))

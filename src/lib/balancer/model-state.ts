@@ -11,6 +11,8 @@ const NEWEST = 0.05
 const VARIATION = 1
 /** Something that takes this many times longer than usual is no longer taken for usual. */
 const OVERDUE = 3
+/** Answers after which the mean of all nodes is taken anew. */
+const LEARNED = 20
 /** An estimate of the queue's pace is good for so long. */
 const PACE_MS = 100
 /** What counts as use of late: half of it is forgotten in this time. */
@@ -27,7 +29,7 @@ export class ModelState {
   #uses = 0
   #usedAtMs = 0
   #others: Partial<Rate> = {}
-  #othersStale = false
+  #learned = 0
   #pace = {atMs: Number.NEGATIVE_INFINITY, firstMs: 0, perMs: 0}
 
   constructor(key: string, limits: DispatchLimits) {
@@ -37,8 +39,11 @@ export class ModelState {
 
   /** What the nodes have shown of it, as a mean: the guess for one that has not shown anything yet. */
   get others(): Partial<Rate> {
-    if (this.#othersStale) this.#others = this.#meanRate()
-    this.#othersStale = false
+    // One more answer changes the mean of what is known but little.
+    if (this.#learned > (this.#others.answerTps === undefined ? 0 : LEARNED)) {
+      this.#others = this.#meanRate()
+      this.#learned = 0
+    }
     return this.#others
   }
 
@@ -49,7 +54,7 @@ export class ModelState {
 
   /** Learns from an answer what answers of this model are like. */
   learn({answerTokens}: AnswerStats): void {
-    this.#othersStale = true
+    this.#learned++
     if (answerTokens === undefined) return
     this.#samples++
     const weight = Math.max(NEWEST, 1 / this.#samples)
@@ -60,7 +65,7 @@ export class ModelState {
 
   /** A replica came, went or learned. */
   changed(): void {
-    this.#othersStale = true
+    this.#learned = Number.POSITIVE_INFINITY
   }
 
   /** One request was sent. */
@@ -72,7 +77,7 @@ export class ModelState {
   /** Nodes that have it in memory. */
   get loadedOn(): number {
     let count = 0
-    for (const replica of this.replicas) if (replica.loaded) count++
+    for (const replica of this.replicas) if (replica.residence.loaded) count++
     return count
   }
 
@@ -98,16 +103,22 @@ export class ModelState {
     return this.#variance / this.#meanTokens ** 2
   }
 
+  /** Time after which that many of those that wait will have been sent. */
+  queueMs(count: number, nowMs: number): number {
+    const {firstMs, perMs} = this.#paceNow(nowMs)
+    return Math.round(firstMs + (perMs > 0 ? Math.max(0, count - 1) / perMs : 0))
+  }
+
   /** When the first slot will be free, and how many requests end per ms; not more than a moment old. */
-  pace(nowMs: number): {readonly firstMs: number; readonly perMs: number} {
+  #paceNow(nowMs: number): {readonly firstMs: number; readonly perMs: number} {
     if (nowMs - this.#pace.atMs < PACE_MS && nowMs >= this.#pace.atMs) return this.#pace
     let perMs = 0
     let firstMs = Number.POSITIVE_INFINITY
     for (const replica of this.replicas) {
-      if (replica.at.down || replica.missing) continue
-      const serviceMs = replica.rate?.serviceMs ?? this.others.serviceMs
+      if (replica.at.down || replica.hindrance.missing) continue
+      const serviceMs = replica.own?.serviceMs ?? this.others.serviceMs
       if (serviceMs !== undefined && serviceMs > 0) perMs += replica.slots / serviceMs
-      firstMs = Math.min(firstMs, replica.slotWaitMs(nowMs))
+      firstMs = Math.min(firstMs, replica.freeInMs(nowMs))
     }
     this.#pace = {atMs: nowMs, firstMs: Number.isFinite(firstMs) ? firstMs : 0, perMs}
     return this.#pace
@@ -118,24 +129,18 @@ export class ModelState {
   }
 
   #meanRate(): Partial<Rate> {
-    const sums = {promptTps: 0, answerTps: 0, loadMs: 0, serviceMs: 0}
-    const counts = {promptTps: 0, answerTps: 0, loadMs: 0, serviceMs: 0}
-    for (const {rate} of this.replicas) {
-      for (const field of ['promptTps', 'answerTps', 'loadMs', 'serviceMs'] as const) {
-        const value = rate?.[field]
+    const mean: {-readonly [field in keyof Rate]?: number} = {}
+    for (const field of ['promptTps', 'answerTps', 'loadMs', 'serviceMs'] as const) {
+      let sum = 0
+      let count = 0
+      for (const {own} of this.replicas) {
+        const value = own?.[field]
         if (value === undefined) continue
-        sums[field] += value
-        counts[field]++
+        sum += value
+        count++
       }
+      if (count > 0) mean[field] = sum / count
     }
-    const mean = (field: keyof typeof sums) =>
-      counts[field] > 0 ? {[field]: sums[field] / counts[field]} : {}
-    return {
-      ...mean('promptTps'),
-      ...mean('answerTps'),
-      ...mean('loadMs'),
-      ...mean('serviceMs'),
-      ...(this.#meanTokens === undefined ? {} : {answerTokens: this.#meanTokens}),
-    }
+    return mean
   }
 }

@@ -5,6 +5,9 @@ import type {BalancedNode} from './dispatch-request.ts'
 import {Memory} from './memory.ts'
 import type {Replica} from './replica.ts'
 
+/** Weight of the newest answer in what is known of how models share a node. */
+const NEWEST = 0.2
+
 /** One node: what it should be, what was read of it last, and what we have it do. */
 export class NodeState {
   readonly name: string
@@ -23,6 +26,8 @@ export class NodeState {
   gone = false
   #reading: Reading | undefined
   #aliveMs = Number.NEGATIVE_INFINITY
+  /** 1: models that compute at once halve each other's speed; 0: each has hardware of its own. */
+  #sharing = 1
 
   constructor(spec: BalancedNode) {
     this.name = spec.name
@@ -61,18 +66,45 @@ export class NodeState {
   /** Time until it can begin to load a model: it loads one after the other. */
   loaderWaitMs(nowMs: number): number {
     let waitMs = 0
-    for (const replica of this.loading) waitMs += replica.loadLeftMs(nowMs)
+    for (const {residence} of this.loading) waitMs += residence.loadLeftMs(nowMs)
     return waitMs
+  }
+
+  /** How many models compute there besides that one, as far as they take hardware from it. */
+  besideOf(replica: Replica): number {
+    if (this.inFlight === replica.running.length) return 0
+    let count = 0
+    for (const other of this.replicas.values())
+      if (other !== replica && other.running.length > 0) count++
+    return count * this.#sharing
+  }
+
+  /** What those still need. */
+  besideMs(replica: Replica, nowMs: number): number {
+    let sumMs = 0
+    for (const other of this.replicas.values()) {
+      if (other === replica) continue
+      let longestMs = 0
+      for (const job of other.running) longestMs = Math.max(longestMs, job.remainingMs(nowMs))
+      sumMs += longestMs
+    }
+    return sumMs * this.#sharing
+  }
+
+  /** An answer beside `count` other models took `times` as long as alone. */
+  learnSharing(times: number, count: number): void {
+    const seen = Math.min(1, Math.max(0, (times - 1) / count))
+    this.#sharing += NEWEST * (seen - this.#sharing)
   }
 
   /** Learned of all its models: bytes loaded per ms. */
   loadBytesPerMs(): number | undefined {
     let bytes = 0
     let ms = 0
-    for (const {rate, tag} of this.replicas.values()) {
-      if (rate?.loadMs === undefined) continue
+    for (const {own, tag} of this.replicas.values()) {
+      if (own?.loadMs === undefined) continue
       bytes += tag.sizeBytes
-      ms += rate.loadMs
+      ms += own.loadMs
     }
     return bytes > 0 && ms > 0 ? bytes / ms : undefined
   }

@@ -9,6 +9,8 @@ const ALONE_MS = 600_000
 const TIMES = 8
 /** As many times later than the worst that this replica has shown of late. */
 const TIMES_WORST = 3
+/** So many answers of somebody who asks the node directly may be before ours: nobody tells of those. */
+const STRANGERS = 3
 const LEAST_MS = 1500
 /** Speeds were guessed, so they say little. */
 const LEAST_GUESSED_MS = 60_000
@@ -18,6 +20,8 @@ const GAP_TOKENS = 100
 /** What bears on how long one may wait for an answer. */
 export interface Expected {
   readonly terms: Terms
+  /** What requests of ours may still need that it has to wait for there. */
+  readonly aheadMs: number
   /** True: the first byte comes with the first token; false: it may come with the last. */
   readonly streams: boolean
   /** Worst first byte of late, as a multiple of what was expected. */
@@ -31,11 +35,12 @@ export interface Expected {
 
 /** How long to wait for signs of life. A node that must load first is never cut short. */
 export function patienceFor(expected: Expected): Patience {
-  const {terms, streams, worst, loaded, others} = expected
+  const {terms, aheadMs, streams, worst, loaded, others} = expected
   const answerMs = streams ? expected.msPerToken : terms.answerMs
   const sureMs = terms.waitMs + terms.promptMs + answerMs + terms.networkMs
   const least = terms.guessed.length > 0 ? LEAST_GUESSED_MS : LEAST_MS
-  const warmMs = Math.max(least, sureMs * Math.max(TIMES, TIMES_WORST * worst))
+  const beforeMs = 2 * aheadMs + STRANGERS * terms.answerMs
+  const warmMs = Math.max(least, sureMs * Math.max(TIMES, TIMES_WORST * worst) + beforeMs)
   const coldMs = loaded ? 0 : Math.max(LOAD_MS, 10 * terms.loadMs)
   const aloneMs = others ? 0 : ALONE_MS
   return {

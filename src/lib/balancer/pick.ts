@@ -3,6 +3,7 @@ import type {Plan} from './plan.ts'
 import {byPolicy, type PolicyName} from './policies.ts'
 import type {Replica} from './replica.ts'
 import {expectedTime, sharedTime} from './score.ts'
+import type {Session} from './sessions.ts'
 
 /** What is to be done with a job now. */
 export type Pick =
@@ -17,7 +18,7 @@ interface Options {
   readonly random: () => number
   readonly stickTo: string | undefined
   /** Where the last request of the same conversation was answered. */
-  readonly session: {readonly replica: Replica; readonly promptTokens: number} | undefined
+  readonly session: Session | undefined
   /** What those ahead in the queue will have. */
   readonly plan: Plan | undefined
 }
@@ -49,9 +50,7 @@ function chooseLate(job: Job, policy: PolicyName, {nowMs, session, plan}: Option
   for (const replica of replicas) {
     if (replica.blocked(job, nowMs) !== undefined) continue
     any = true
-    replica.consider(job.request, nowMs)
-    if (session?.replica === replica && replica.residency === 'loaded')
-      replica.cachedTokens = Math.max(replica.cachedTokens, session.promptTokens)
+    replica.consider(job.request, nowMs, session)
     replica.waitMs = plan?.waitMs(replica) ?? replica.waitMs
     const terms = expectedTime(job.request, replica, nowMs)
     let {totalMs} = terms
@@ -77,6 +76,8 @@ function chooseLate(job: Job, policy: PolicyName, {nowMs, session, plan}: Option
   if (!any) return NONE
   if (!best || (policy === 'expected-time' && busyMs < bestMs))
     return busy ? {kind: 'wait', on: busy, onMs: busyMs} : {kind: 'wait', onMs: 0}
+  // What was considered after it may have been another request's: the plan's waits are not its own.
+  best.consider(job.request, nowMs, session)
   return {kind: 'send', replica: best}
 }
 
@@ -90,25 +91,24 @@ function better(a: Replica, aMs: number, b: Replica, bMs: number, policy: Policy
 
 /** As everybody knows these policies: the node is fixed when the request comes, and it waits for that one. */
 function chooseEarly(job: Job, policy: PolicyName, options: Options): Pick {
-  const {nowMs} = options
+  const {nowMs, session} = options
   if (job.bound && job.bound.blocked(job, nowMs) !== undefined) release(job)
   if (!job.bound) {
     const candidates = job.model.replicas.filter((one) => one.blocked(job, nowMs) === undefined)
-    for (const one of candidates) one.consider(job.request, nowMs)
+    for (const one of candidates) one.consider(job.request, nowMs, session)
     const replica = byPolicy(job.request, candidates, policy, options)
     if (!replica) return NONE
     job.bound = replica
-    replica.boundCount++
     replica.at.inFlight++
     replica.at.bound(nowMs)
   }
-  job.bound.consider(job.request, nowMs)
+  job.bound.consider(job.request, nowMs, session)
   return job.bound.free(nowMs) ? {kind: 'send', replica: job.bound} : {kind: 'wait', onMs: 0}
 }
 
-function release(job: Job): void {
+/** It is bound to no replica any more. */
+export function release(job: Job): void {
   if (!job.bound) return
-  job.bound.boundCount--
   job.bound.at.inFlight--
   job.bound = undefined
 }

@@ -4,7 +4,11 @@
  */
 export class PrefixIndex {
   readonly #most: number
-  readonly #known = new Set<number>()
+  /** Two ages instead of one list in order of use: taking things out of a Set again and again is dear (see IdTable). */
+  #young = new Set<number>()
+  #old = new Set<number>()
+  /** Grows each time that all is forgotten. */
+  epoch = 0
 
   constructor(most: number) {
     this.#most = most
@@ -12,12 +16,12 @@ export class PrefixIndex {
 
   /** How many leading blocks of it are known. */
   match(prefix: readonly number[]): number {
-    if (this.#known.size === 0) return 0
+    if (this.#young.size + this.#old.size === 0) return 0
     let low = 0
     let high = prefix.length
     while (low < high) {
       const middle = (low + high + 1) >> 1
-      if (this.#known.has(prefix[middle - 1] ?? Number.NaN)) low = middle
+      if (this.#knows(prefix[middle - 1] ?? Number.NaN)) low = middle
       else high = middle - 1
     }
     return low
@@ -25,24 +29,27 @@ export class PrefixIndex {
 
   /** The replica has evaluated a prompt with this beginning. */
   add(prefix: readonly number[]): void {
-    // The longest first: what is forgotten first must not be a beginning of what is kept.
-    for (let at = Math.min(prefix.length, this.#most) - 1; at >= 0; at--) {
-      const hash = prefix[at] ?? Number.NaN
-      this.#known.delete(hash)
-      this.#known.add(hash)
+    const half = Math.max(1, Math.floor(this.#most / 2))
+    const count = Math.min(prefix.length, half)
+    // Before, not while it is added: all beginnings of a beginning must be of one age.
+    if (this.#young.size + count > half) {
+      this.#old = this.#young
+      this.#young = new Set()
     }
-    for (const oldest of this.#known) {
-      if (this.#known.size <= this.#most) break
-      this.#known.delete(oldest)
-    }
+    for (let at = 0; at < count; at++) this.#young.add(prefix[at] ?? Number.NaN)
   }
 
   /** The model was unloaded. */
   clear(): void {
-    this.#known.clear()
+    this.#young.clear()
+    this.#old.clear()
   }
 
   get size(): number {
-    return this.#known.size
+    return this.#young.size + this.#old.size
+  }
+
+  #knows(hash: number): boolean {
+    return this.#young.has(hash) || this.#old.has(hash)
   }
 }

@@ -2,22 +2,28 @@ import {sameModel} from '../cluster/model-name.ts'
 import type {LoadedModel, ModelTag, Reading} from '../cluster/reading.ts'
 import {Breaker} from './breaker.ts'
 import type {Candidate, Excluded, Residency} from './candidates.ts'
+import {ContextRates} from './context-rates.ts'
 import type {DispatchRequest} from './dispatch-request.ts'
+import {Hindrance} from './hindrance.ts'
 import type {Job} from './job.ts'
 import type {DispatchLimits} from './limits.ts'
 import type {ModelState} from './model-state.ts'
 import type {NodeState} from './node-state.ts'
 import {PrefixIndex} from './prefix-index.ts'
 import type {Rate} from './rates.ts'
+import {Residence} from './residence.ts'
 import {expectedLoad} from './score.ts'
+import type {Session} from './sessions.ts'
 import {Slots} from './slots.ts'
 
-/** A load that takes longer than expected is expected to take this much of its time so far once more. */
-const OVERDUE_SHARE = 0.25
-const FIRST_BUSY_MS = 250
-const LONGEST_BUSY_MS = 5000
-const FIRST_BAN_MS = 30_000
-const LONGEST_BAN_MS = 1_800_000
+interface Made {
+  readonly at: NodeState
+  readonly model: ModelState
+  readonly tag: ModelTag
+  readonly limits: DispatchLimits
+  /** What was learned of the node before, by key. */
+  readonly kept: Readonly<Record<string, Rate>>
+}
 
 /**
  * A model on a node. It is itself the candidate that is scored: the fields of `Candidate` that depend on the request
@@ -28,12 +34,13 @@ export class Replica implements Candidate {
   readonly model: ModelState
   readonly node: string
   readonly breaker = new Breaker()
+  readonly hindrance = new Hindrance()
+  readonly residence: Residence
+  readonly rates: ContextRates
   readonly prefixes: PrefixIndex
+  readonly slotsLearned: Slots
   readonly running: Job[] = []
   tag: ModelTag
-  rate: Rate | undefined
-  /** Waiting, but chosen for this replica. */
-  boundCount = 0
   /** Worst first byte of late, as a multiple of what was expected. */
   worst = 1
   residency: Residency = 'cold'
@@ -45,29 +52,15 @@ export class Replica implements Candidate {
   beside = 0
   besideMs = 0
   cachedTokens = 0
-  readonly #limits: DispatchLimits
-  readonly #slots: Slots
-  #loaded: Omit<LoadedModel, 'expiresAt'> | undefined
-  /** When we last knew better than a reading. */
-  #changedMs = Number.NEGATIVE_INFINITY
-  #load: {readonly sinceMs: number; readonly untilMs: number; readonly numCtx?: number} | undefined
-  /** The context that it is loaded with when nobody asks for one. */
-  #defaultCtx: number | undefined
-  #missingMs: number | undefined
-  #busyUntilMs = 0
-  #busyTimes = 0
-  #bannedUntilMs = 0
-  #bans = 0
-  /** After a recovery it gets one request at a time, then two, then four... */
-  #ramp = Number.POSITIVE_INFINITY
 
-  constructor(at: NodeState, model: ModelState, tag: ModelTag, limits: DispatchLimits) {
+  constructor({at, model, tag, limits, kept}: Made) {
     this.at = at
     this.model = model
     this.node = at.name
     this.tag = tag
-    this.#limits = limits
-    this.#slots = new Slots(limits.learnedSlots)
+    this.residence = new Residence(limits)
+    this.rates = new ContextRates(model.key, kept)
+    this.slotsLearned = new Slots(limits.learnedSlots)
     this.prefixes = new PrefixIndex(limits.prefixBlocks)
   }
 
@@ -84,18 +77,17 @@ export class Replica implements Candidate {
     return this.tag.sizeBytes
   }
   get gpu(): boolean | undefined {
-    return this.#loaded && this.#loaded.sizeBytes > 0
-      ? this.#loaded.vramBytes > this.#loaded.sizeBytes / 2
-      : undefined
+    const {loaded} = this.residence
+    return loaded && loaded.vramBytes > 0 ? loaded.vramBytes > loaded.sizeBytes / 2 : undefined
   }
   get own(): Rate | undefined {
-    return this.rate
+    return this.rates.current
   }
   get others(): Partial<Rate> {
     return this.model.others
   }
   get loadBytesPerMs(): number | undefined {
-    return this.rate?.loadMs === undefined ? this.at.loadBytesPerMs() : undefined
+    return this.own?.loadMs === undefined ? this.at.loadBytesPerMs() : undefined
   }
   get answerTokens(): number | undefined {
     return this.model.answerTokens
@@ -107,57 +99,65 @@ export class Replica implements Candidate {
     return this.at.spec.tier ?? 0
   }
 
+  /** Bytes that it takes in memory, or would. */
+  get memoryBytes(): number {
+    return this.residence.loaded?.sizeBytes || this.tag.sizeBytes
+  }
+  /** What it would cost to load it again. */
+  get reloadMs(): number {
+    return expectedLoad(this)
+  }
+
   /** Requests of this model that the node is taken to answer at once. */
   get slots(): number {
-    return this.at.spec.slots ?? this.#slots.count
+    return this.at.spec.slots ?? this.slotsLearned.count
   }
 
   /** Requests that it may have now. */
   credit(nowMs: number): number {
     if (this.breaker.state(nowMs) !== 'closed' || this.at.breaker.state(nowMs) !== 'closed')
       return 1
-    return Math.min(this.slots, this.#ramp)
+    return Math.min(this.slots, this.hindrance.ramp)
   }
 
   /** Why it cannot take the request now; undefined: it can. */
   blocked(job: Job, nowMs: number): Excluded['reason'] | undefined {
     const {at} = this
-    const {only, among, needs} = job.request
-    if (only !== undefined ? only !== this.node : at.spec.drained)
+    const {only, among} = job.request
+    if (only === undefined ? at.spec.drained : only !== this.node)
       return only === undefined ? 'drained' : 'other'
     if (among && !among.includes(this.node)) return 'other'
     if (!at.reading) return 'silent'
     if (at.down || at.gone) return 'down'
-    if (this.#missingMs !== undefined) return 'no-model'
-    const {capabilities} = this.tag
-    if (needs && capabilities && !capabilities.includes(needs)) return 'unable'
+    if (this.hindrance.missing) return 'no-model'
+    if (!this.#able(job.request)) return 'unable'
     if (job.tried.includes(this)) return 'tried'
     if (!this.breaker.allows(nowMs) || !at.breaker.allows(nowMs)) return 'broken'
-    if (nowMs < this.#bannedUntilMs) return 'banned'
-    if (nowMs < this.#busyUntilMs) return 'busy'
-    return undefined
+    return this.hindrance.now(nowMs)
   }
 
-  /** Where `blocked` is a matter of time: how long; undefined where it is not, or nobody knows. */
-  blockedForMs(nowMs: number): number | undefined {
-    const own = this.breaker.opensInMs(nowMs)
-    const node = this.at.breaker.opensInMs(nowMs)
-    // A probe is on its way.
-    if (own === undefined || node === undefined) return 0
-    return Math.max(own, node, this.#bannedUntilMs - nowMs, this.#busyUntilMs - nowMs, 0)
+  /** Where `blocked` is a matter of time: how long. */
+  blockedForMs(nowMs: number): number {
+    // A probe that is on its way may come back at any moment.
+    const own = this.breaker.opensInMs(nowMs) ?? 0
+    const node = this.at.breaker.opensInMs(nowMs) ?? 0
+    return Math.max(own, node, this.hindrance.leftMs(nowMs))
   }
 
-  /** Sets what depends on the request. */
-  consider(request: DispatchRequest, nowMs: number): void {
-    this.residency = this.#residencyFor(request)
-    this.waitMs = this.slotWaitMs(nowMs)
-    this.loadWaitMs = this.#loadWaitMs(nowMs)
-    this.harmMs = this.residency === 'cold' ? this.at.memory.harmMs(this, nowMs) : 0
+  /** Sets what depends on the request; `session`: where its conversation was answered last. */
+  consider(request: DispatchRequest, nowMs: number, session?: Session): void {
+    const residency = this.residence.for(request)
+    this.residency = residency
+    this.waitMs = this.#slotWaitMs(nowMs)
+    this.loadWaitMs =
+      residency === 'loaded'
+        ? 0
+        : residency === 'loading'
+          ? this.residence.loadLeftMs(nowMs)
+          : this.at.loaderWaitMs(nowMs)
+    this.harmMs = residency === 'cold' ? this.at.memory.harmMs(this, nowMs) : 0
     this.#crowd(nowMs)
-    this.cachedTokens =
-      this.residency === 'loaded' && request.prefix.length > 0
-        ? this.prefixes.match(request.prefix) * request.blockTokens
-        : 0
+    this.cachedTokens = residency === 'loaded' ? this.#cachedTokens(request, session) : 0
   }
 
   /** True: it has fewer requests than it may have. */
@@ -167,15 +167,83 @@ export class Replica implements Candidate {
 
   /** True: what `consider` was told of could be sent now and would not wait at the node. */
   free(nowMs: number): boolean {
-    if (this.running.length >= this.credit(nowMs)) return false
+    if (!this.hasRoom(nowMs)) return false
     if (this.residency === 'loaded') return true
-    if (this.residency === 'loading') return this.#load !== undefined && nowMs >= this.#load.untilMs
+    if (this.residency === 'loading') return this.residence.loadOver(nowMs)
     if (this.residency === 'reload' && this.running.length > 0) return false
     return this.at.loading.length === 0
   }
 
-  /** Time until it has a free slot. */
-  slotWaitMs(nowMs: number): number {
+  /** When each of its slots will be free, in ms from now, the soonest first. */
+  slotTimes(nowMs: number): number[] {
+    const times = this.running.map((job) => job.remainingMs(nowMs)).sort((a, b) => a - b)
+    const credit = this.credit(nowMs)
+    if (times.length > credit) return times.slice(times.length - credit)
+    return times.length < credit ? [...new Array(credit - times.length).fill(0), ...times] : times
+  }
+
+  /** Time until the first slot is free for any request that reloads nothing. */
+  freeInMs(nowMs: number): number {
+    return this.hasRoom(nowMs) ? 0 : (this.slotTimes(nowMs)[0] ?? 0)
+  }
+
+  /** How many times as long as alone everything takes there now. */
+  crowding(): number {
+    const {crowding} = this.slotsLearned
+    return 1 + crowding * Math.max(0, this.running.length - 1) + this.at.besideOf(this)
+  }
+
+  /** Takes over what a reading says, unless we know better since. */
+  read(reading: Reading & {kind: 'up'}, tag: ModelTag, nowMs: number): void {
+    if (tag.digest !== this.tag.digest) {
+      this.hindrance.unban()
+      this.prefixes.clear()
+    }
+    this.tag = tag
+    this.hindrance.listed(reading.atMs)
+    const seen = reading.loaded.find((one) => isOf(one, tag))
+    if (seen && reading.atMs > this.hindrance.bannedUntilMs) this.hindrance.unban()
+    if (this.residence.read(seen, reading.atMs, nowMs)) this.prefixes.clear()
+    this.rates.switchTo(this.residence.loaded?.contextLength)
+    this.#noteLoad()
+  }
+
+  /** A request of ours makes the node load it. */
+  startLoad(loadMs: number, numCtx: number | undefined, nowMs: number): void {
+    this.residence.start(loadMs, numCtx, nowMs)
+    this.prefixes.clear()
+    this.#noteLoad()
+  }
+
+  /** An answer has begun, so it is in memory. */
+  answered(nowMs: number): void {
+    this.residence.answered(this.tag, nowMs)
+    this.#noteLoad()
+  }
+
+  /** It is not in memory any more, or has not come into it. */
+  unloaded(nowMs: number): void {
+    this.residence.gone(nowMs)
+    this.prefixes.clear()
+    this.#noteLoad()
+  }
+
+  #able({needs}: DispatchRequest): boolean {
+    const {capabilities, sizeBytes} = this.tag
+    if (needs && capabilities && !capabilities.includes(needs)) return false
+    const {memoryBytes} = this.at.spec
+    return memoryBytes === undefined || sizeBytes <= memoryBytes || !!this.residence.loaded
+  }
+
+  #cachedTokens({prefix, blockTokens}: DispatchRequest, session: Session | undefined): number {
+    const matched = prefix.length > 0 ? this.prefixes.match(prefix) * blockTokens : 0
+    // A door that sends no hashes says at least which requests belong together.
+    const same =
+      prefix.length === 0 && session?.replica === this && this.prefixes.epoch === session.epoch
+    return same ? session.promptTokens : matched
+  }
+
+  #slotWaitMs(nowMs: number): number {
     const {running} = this
     if (this.residency === 'reload') {
       let lastMs = 0
@@ -190,166 +258,6 @@ export class Replica implements Candidate {
     return firstMs
   }
 
-  /** When each of its slots will be free, in ms from now, the soonest first. */
-  slotTimes(nowMs: number): number[] {
-    const times = this.running.map((job) => job.remainingMs(nowMs)).sort((a, b) => a - b)
-    const credit = this.credit(nowMs)
-    if (times.length > credit) return times.slice(times.length - credit)
-    return times.length < credit ? [...new Array(credit - times.length).fill(0), ...times] : times
-  }
-
-  /** What is left of the load that is under way, ms. */
-  loadLeftMs(nowMs: number): number {
-    if (!this.#load) return 0
-    const {sinceMs, untilMs} = this.#load
-    return Math.max(untilMs - nowMs, OVERDUE_SHARE * Math.max(0, nowMs - sinceMs), 0)
-  }
-
-  /** The context that a request must carry so that it reloads nothing; undefined: none of ours. */
-  numCtxFor({numCtx, canSetNumCtx}: DispatchRequest): number | undefined {
-    if (!canSetNumCtx) return undefined
-    const known = this.#load ? this.#load.numCtx : this.#loaded?.contextLength
-    if (known === undefined || this.residency === 'cold') return numCtx
-    if (numCtx === undefined) return known
-    return this.#limits.numCtx === 'loaded' && numCtx <= known ? known : numCtx
-  }
-
-  /** Takes over what a reading says, unless we know better since. */
-  read(reading: Reading & {kind: 'up'}, tag: ModelTag, nowMs: number): void {
-    if (tag.digest !== this.tag.digest) this.#bannedUntilMs = 0
-    this.tag = tag
-    if (this.#missingMs !== undefined && reading.atMs > this.#missingMs) this.#missingMs = undefined
-    if (reading.atMs < this.#changedMs) return
-    const seen = reading.loaded.find((one) => isOf(one, tag))
-    if (seen) this.#seenLoaded(seen, nowMs)
-    else if (this.#loaded) this.unloaded(nowMs)
-  }
-
-  #seenLoaded(seen: LoadedModel, nowMs: number): void {
-    const before = this.#loaded?.contextLength
-    const other = before !== undefined && before !== seen.contextLength
-    if (other) this.prefixes.clear()
-    // A loading model is not in /api/ps; while it is being loaded anew, the old one still is.
-    if (this.#load && this.#loaded && !other) return
-    if (this.#load && this.#load.numCtx === undefined) this.#defaultCtx = seen.contextLength
-    this.#loaded = seen
-    this.#bannedUntilMs = 0
-    this.#endLoad()
-    this.#changedMs = nowMs
-  }
-
-  /** A request of ours makes the node load it. */
-  startLoad(loadMs: number, numCtx: number | undefined, nowMs: number): void {
-    this.#load = {
-      sinceMs: nowMs,
-      untilMs: nowMs + loadMs,
-      ...(numCtx === undefined ? {} : {numCtx}),
-    }
-    if (!this.at.loading.includes(this)) this.at.loading.push(this)
-    this.prefixes.clear()
-    this.#changedMs = nowMs
-  }
-
-  /** An answer has begun, so it is in memory. */
-  answered(nowMs: number): void {
-    if (!this.#load && this.#loaded) return
-    const {sizeBytes} = this.tag
-    const known = {...this.#loaded}
-    if (this.#load) delete known.contextLength
-    this.#loaded = {
-      name: this.tag.name,
-      digest: this.tag.digest,
-      sizeBytes: known.sizeBytes ?? sizeBytes,
-      vramBytes: known.vramBytes ?? 0,
-      ...(this.#load?.numCtx === undefined ? {} : {contextLength: this.#load.numCtx}),
-    }
-    this.#endLoad()
-    this.#changedMs = nowMs
-  }
-
-  /** It is not in memory any more, or has not come into it. */
-  unloaded(nowMs: number): void {
-    this.#loaded = undefined
-    this.prefixes.clear()
-    this.#endLoad()
-    this.#changedMs = nowMs
-  }
-
-  /** Bytes that it takes in memory, or would. */
-  get memoryBytes(): number {
-    return this.#loaded?.sizeBytes || this.tag.sizeBytes
-  }
-
-  /** What it would cost to load it again. */
-  get reloadMs(): number {
-    return expectedLoad(this)
-  }
-
-  get loaded(): boolean {
-    return this.#loaded !== undefined
-  }
-
-  get loading(): boolean {
-    return this.#load !== undefined
-  }
-
-  get contextLength(): number | undefined {
-    return this.#loaded?.contextLength
-  }
-
-  /** The catalogue was stale: it does not have the model, until a later reading says otherwise. */
-  missed(nowMs: number): void {
-    this.#missingMs = nowMs
-    this.unloaded(nowMs)
-  }
-
-  /** It has enough to do. */
-  tooBusy(nowMs: number): void {
-    this.#busyUntilMs = nowMs + Math.min(LONGEST_BUSY_MS, FIRST_BUSY_MS * 2 ** this.#busyTimes)
-    this.#busyTimes = Math.min(this.#busyTimes + 1, 10)
-  }
-
-  /** It could not load the model; that seldom passes soon. */
-  ban(nowMs: number): void {
-    this.#bannedUntilMs = nowMs + Math.min(LONGEST_BAN_MS, FIRST_BAN_MS * 2 ** this.#bans)
-    this.#bans = Math.min(this.#bans + 1, 20)
-    this.unloaded(nowMs)
-  }
-
-  get missing(): boolean {
-    return this.#missingMs !== undefined
-  }
-
-  get bannedUntilMs(): number {
-    return this.#bannedUntilMs
-  }
-
-  /** A request went well. */
-  succeeded(): void {
-    this.#busyTimes = 0
-    this.#bans = 0
-    if (this.#ramp >= this.slots) this.#ramp = Number.POSITIVE_INFINITY
-    else this.#ramp *= 2
-  }
-
-  /** Its breaker, or its node's, has closed. */
-  recovered(): void {
-    this.#ramp = 1
-  }
-
-  /** Learns how many it answers at once. */
-  learnSlots(run: Parameters<Slots['learn']>[0], nowMs: number): void {
-    this.#slots.learn(run, nowMs)
-  }
-
-  /** How many times as long everything takes there now as it would take alone. */
-  crowding(): number {
-    let factor = 1 + this.#slots.crowding * Math.max(0, this.running.length - 1)
-    for (const other of this.at.replicas.values())
-      if (other !== this && other.running.length > 0) factor++
-    return factor
-  }
-
   #crowd(nowMs: number): void {
     const {running, at} = this
     this.slower = 1
@@ -358,39 +266,20 @@ export class Replica implements Candidate {
     this.besideMs = 0
     if (at.inFlight === 0) return
     // Those that wait for a slot of it run when ours does not.
-    const beside = Math.min(running.length, this.credit(nowMs) - 1)
-    if (beside > 0) {
-      this.slower = 1 + this.#slots.crowding * beside
+    const batch = Math.min(running.length, this.credit(nowMs) - 1)
+    if (batch > 0) {
+      this.slower = 1 + this.slotsLearned.crowding * batch
       for (const job of running) this.batchMs += job.remainingMs(nowMs) / running.length
     }
-    for (const other of at.replicas.values()) {
-      if (other === this || other.running.length === 0) continue
-      this.beside++
-      let longestMs = 0
-      for (const job of other.running) longestMs = Math.max(longestMs, job.remainingMs(nowMs))
-      this.besideMs += longestMs
-    }
+    this.beside = at.besideOf(this)
+    if (this.beside > 0) this.besideMs = at.besideMs(this, nowMs)
   }
 
-  #endLoad(): void {
-    this.#load = undefined
-    const at = this.at.loading.indexOf(this)
-    if (at >= 0) this.at.loading.splice(at, 1)
-  }
-
-  #loadWaitMs(nowMs: number): number {
-    if (this.residency === 'loading') return this.loadLeftMs(nowMs)
-    return this.residency === 'loaded' ? 0 : this.at.loaderWaitMs(nowMs)
-  }
-
-  #residencyFor({numCtx, canSetNumCtx}: DispatchRequest): Residency {
-    if (!this.#load && !this.#loaded) return 'cold'
-    const has = this.#load ? this.#load.numCtx : this.#loaded?.contextLength
-    const there = this.#load ? 'loading' : 'loaded'
-    const wants = numCtx ?? (canSetNumCtx ? undefined : this.#defaultCtx)
-    if (has === undefined || wants === undefined || wants === has) return there
-    const raised = canSetNumCtx && this.#limits.numCtx === 'loaded' && wants < has
-    return raised ? there : 'reload'
+  #noteLoad(): void {
+    const {loading} = this.at
+    const at = loading.indexOf(this)
+    if (this.residence.loading && at < 0) loading.push(this)
+    if (!this.residence.loading && at >= 0) loading.splice(at, 1)
   }
 }
 

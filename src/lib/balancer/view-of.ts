@@ -7,13 +7,12 @@ import type {Replica} from './replica.ts'
 /** The fleet as it is now, in values that do not change any more. */
 export function viewOf(
   fleet: Fleet,
-  counts: {readonly requests: number; readonly retries: number},
+  counts: Pick<FleetView, 'requests' | 'retries' | 'delayed'>,
   nowMs: number,
-  expectedMs: (model: ModelState) => number,
 ): FleetView {
   return {
     nodes: [...fleet.nodes.values()].map((node) => nodeView(node, nowMs)),
-    models: [...fleet.models].map((model) => modelView(model, expectedMs(model))),
+    models: [...fleet.models].map((model) => modelView(model, nowMs)),
     ...counts,
   }
 }
@@ -23,17 +22,19 @@ function nodeView(node: NodeState, nowMs: number): NodeStateView {
     node: node.name,
     state: !node.reading ? 'silent' : node.down ? 'down' : 'up',
     drained: node.spec.drained,
-    inFlight: node.inFlight,
+    inFlight: [...node.replicas.values()].reduce((sum, {running}) => sum + running.length, 0),
     breaker: node.breaker.state(nowMs),
     replicas: [...node.replicas.values()].map((replica) => replicaView(replica, nowMs)),
   }
 }
 
 function replicaView(replica: Replica, nowMs: number): ReplicaView {
-  const {bannedUntilMs, contextLength, rate} = replica
+  const {hindrance, residence, own: rate} = replica
+  const {bannedUntilMs} = hindrance
+  const contextLength = residence.loaded?.contextLength
   return {
     model: replica.model.key,
-    residency: replica.loading ? 'loading' : replica.loaded ? 'loaded' : 'cold',
+    residency: residence.loading ? 'loading' : residence.loaded ? 'loaded' : 'cold',
     inFlight: replica.running.length,
     slots: replica.slots,
     slotsGiven: replica.at.spec.slots !== undefined,
@@ -45,8 +46,9 @@ function replicaView(replica: Replica, nowMs: number): ReplicaView {
   }
 }
 
-function modelView(model: ModelState, expectedMs: number): ModelQueueView {
+function modelView(model: ModelState, nowMs: number): ModelQueueView {
   let running = 0
   for (const replica of model.replicas) running += replica.running.length
-  return {model: model.key, waiting: model.queue.length, running, expectedMs}
+  const waiting = model.queue.length
+  return {model: model.key, waiting, running, expectedMs: model.queueMs(waiting, nowMs)}
 }

@@ -1,6 +1,7 @@
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http'
 import {createServer as createTlsServer} from 'node:https'
 import type {AddressInfo} from 'node:net'
+import {IdTable} from '../cluster/id-table.ts'
 import {OllamaxError} from '../errors.ts'
 import {Exchange} from './exchange.ts'
 import {type OriginPolicy, originHeaders, PREFLIGHT} from './origin.ts'
@@ -49,7 +50,7 @@ const CHECK_MS = 2000
 /** Starts to listen. BAD_INPUT if the address cannot be had. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const {limits, tls} = options
-  const running = new Set<Exchange>()
+  const running = new IdTable<Exchange>()
   const state = {draining: false}
   let count = 0
   const instance = Math.floor(Math.random() * 36 ** 5)
@@ -65,9 +66,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       {request, response},
       {route: routeOf(request.method ?? 'GET', pathOf(target)), target},
     )
-    running.add(exchange)
+    running.set(id, exchange)
     response.once('close', () => {
-      running.delete(exchange)
+      running.delete(id)
       if (state.draining && running.size === 0) server.closeAllConnections()
     })
     if (state.draining) response.setHeader('Connection', 'close')

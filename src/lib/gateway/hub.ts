@@ -7,6 +7,7 @@ import type {
   Refusal,
 } from '../balancer/dispatch-request.ts'
 import type {Dispatcher} from '../balancer/dispatcher.ts'
+import {IdTable} from '../cluster/id-table.ts'
 import type {Reading} from '../cluster/reading.ts'
 import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
@@ -67,7 +68,7 @@ const CLIENT_STALL_MS = 120_000
 /** Carries out what the dispatcher decides, and tells it what became of it: all effects are here. */
 export class Hub implements DispatchSink {
   readonly #options: HubOptions
-  readonly #running = new Map<number, Running>()
+  readonly #running = new IdTable<Running>()
   readonly #sweep: NodeJS.Timeout
   #dispatcher: Dispatcher | undefined
   /** Later legs of an answer have negative ids, which no exchange has. */

@@ -1,0 +1,58 @@
+import type {Patience} from './dispatch-request.ts'
+import type {Attempt, Job} from './job.ts'
+import {patienceFor} from './patience.ts'
+import type {Replica} from './replica.ts'
+import {expectedTime} from './score.ts'
+
+/** An attempt that begins, and what the door has to know of it. */
+export interface Begun {
+  readonly attempt: Attempt
+  readonly patience: Patience
+  readonly numCtx: number | undefined
+  /** A few words for a header. */
+  readonly reason: string
+}
+
+/** Takes a slot of that replica for the job; `considered`: `consider` was called for it, with what it found. */
+export function beginAttempt(job: Job, replica: Replica, nowMs: number): Begun {
+  const {request, model} = job
+  const {residency, residence, at, running, cachedTokens} = replica
+  const terms = expectedTime(request, replica, nowMs)
+  const numCtx = residency === 'cold' ? request.numCtx : residence.numCtxFor(request)
+  const warm = residency === 'loaded'
+  const others = model.replicas.some(
+    (other) => other !== replica && other.blocked(job, nowMs) === undefined,
+  )
+  // Where the number of slots is learned, the one that tries for another may wait for those before it.
+  let aheadMs = 0
+  if (at.spec.slots === undefined)
+    for (const before of running) aheadMs = Math.max(aheadMs, before.remainingMs(nowMs))
+  if (residency === 'cold' || residency === 'reload') replica.startLoad(terms.loadMs, numCtx, nowMs)
+  running.push(job)
+  at.inFlight++
+  model.used(nowMs)
+  const attempt: Attempt = {
+    ...{replica, sentMs: nowMs, warm, cachedTokens},
+    expected: {loadMs: terms.loadMs, promptMs: terms.promptMs, answerMs: terms.answerMs},
+    atOnce: running.length,
+    crowding: replica.crowding(),
+    beside: at.besideOf(replica),
+    tickets: {replica: replica.breaker.take(), node: at.breaker.take()},
+  }
+  const patience = patienceFor({
+    ...{terms, aheadMs, others, streams: request.streams ?? false, loaded: warm},
+    worst: replica.worst,
+    msPerToken: 1000 / (replica.own?.answerTps ?? 1),
+  })
+  return {attempt, patience, numCtx, reason: reasonFor(replica, others)}
+}
+
+function reasonFor({cachedTokens, residency}: Replica, others: boolean): string {
+  const why =
+    cachedTokens > 0
+      ? `prefix ${Math.round(cachedTokens)} tokens`
+      : residency === 'loaded'
+        ? 'warm'
+        : residency
+  return others ? why : `${why}, only one`
+}

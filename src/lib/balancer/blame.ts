@@ -1,0 +1,49 @@
+import type {Attempt} from './job.ts'
+import {learnFailure} from './rates.ts'
+import {type Failure, isLoadError, type Verdict} from './verdict.ts'
+
+/** Holds a failed attempt against whom it is due: the node, the model on it, or nobody. */
+export function blame(attempt: Attempt, failure: Failure, verdict: Verdict, nowMs: number): void {
+  const {replica, tickets} = attempt
+  const {at, breaker, hindrance} = replica
+  if (failure.kind === 'unreachable') {
+    breaker.release(tickets.replica)
+    at.breaker.fail(tickets.node, nowMs, {atOnce: true})
+  } else if (failure.kind === 'reply' || failure.kind === 'line') {
+    // Whatever it says: it can be reached.
+    at.breaker.succeed(tickets.node)
+  } else at.breaker.release(tickets.node)
+  if (verdict !== 'broken') {
+    // A mistake of the caller's shows neither that it serves nor that it does not.
+    breaker.release(tickets.replica)
+    if (verdict === 'busy') hindrance.tooBusy(nowMs)
+    if (verdict === 'missing') {
+      hindrance.missed(nowMs)
+      replica.unloaded(nowMs)
+    }
+    return
+  }
+  replica.rates.current = learnFailure(replica.rates.current, nowMs)
+  if (isLoadError(failure)) {
+    breaker.release(tickets.replica)
+    hindrance.ban(nowMs)
+    replica.unloaded(nowMs)
+    return
+  }
+  if (failure.kind !== 'unreachable')
+    breaker.fail(tickets.replica, nowMs, {atOnce: failure.kind === 'timeout'})
+  abandonLoad(attempt, nowMs)
+}
+
+/** The attempt is over without saying anything: the client has left. */
+export function forget(attempt: Attempt, nowMs: number): void {
+  attempt.replica.breaker.release(attempt.tickets.replica)
+  attempt.replica.at.breaker.release(attempt.tickets.node)
+  abandonLoad(attempt, nowMs)
+}
+
+/** Ollama gives up a load whose request has gone; the next one starts it anew. */
+function abandonLoad({replica, begunMs}: Attempt, nowMs: number): void {
+  const {residence, running} = replica
+  if (begunMs === undefined && residence.loading && running.length === 0) replica.unloaded(nowMs)
+}
