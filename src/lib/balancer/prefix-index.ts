@@ -10,6 +10,7 @@ export class PrefixIndex {
   /** Grows each time that all is forgotten. */
   epoch = 0
 
+  /** `most`: hashes of one age; in all there are at most twice as many. */
   constructor(most: number) {
     this.#most = most
   }
@@ -29,10 +30,9 @@ export class PrefixIndex {
 
   /** The replica has evaluated a prompt with this beginning. */
   add(prefix: readonly number[]): void {
-    const half = Math.max(1, Math.floor(this.#most / 2))
-    const count = Math.min(prefix.length, half)
+    const count = Math.min(prefix.length, this.#most)
     // Before, not while it is added: all beginnings of a beginning must be of one age.
-    if (this.#young.size + count > half) {
+    if (this.#young.size + count > this.#most) {
       this.#old = this.#young
       this.#young = new Set()
     }
