@@ -23,6 +23,8 @@ export interface TestGateway {
   readonly hub: Hub
   /** Everything that has ended, inference or not. */
   readonly ended: readonly Exchange[]
+  /** Attempts that a node failed, as `n1 timeout`. */
+  readonly failures: readonly string[]
   /** Bugs that the gateway has caught. */
   readonly bugs: readonly unknown[]
   drain(deadlineMs: number): Promise<void>
@@ -59,11 +61,12 @@ export async function startGateway(
   const nodes = await Promise.all(nodeOptions.map((one) => startFakeOllama(one)))
   const ended: Exchange[] = []
   const bugs: unknown[] = []
+  const failures: string[] = []
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
     lost: (node) => fleet.look(node),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
-    failed: () => {},
+    failed: (node, kind) => failures.push(`${node} ${kind}`),
     ended: (exchange) => ended.push(exchange),
   })
   const dispatcher = new Dispatcher({
@@ -107,6 +110,7 @@ export async function startGateway(
     fleet,
     hub,
     ended,
+    failures,
     bugs,
     drain: (deadlineMs) => gateway.drain(deadlineMs),
     async close() {

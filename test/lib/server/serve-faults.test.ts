@@ -127,7 +127,7 @@ test('a clock that jumps changes neither times nor decisions', async () => {
     {slots: 2, decodeTokensPerS: 400},
     {slots: 2, decodeTokensPerS: 400},
   ])
-  const preload = new URL('../../support/clock-that-jumps.ts', import.meta.url).href
+  const preload = new URL('./clock-child.ts', import.meta.url).href
   const gateway = await serve({env: {NODE_OPTIONS: `--import=${preload}`}})
   let jumps = 0
   const all = await askMany(
