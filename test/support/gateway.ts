@@ -1,5 +1,6 @@
 import {hostname} from 'node:os'
 import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
+import type {DispatchLimits} from '../../src/lib/balancer/limits.ts'
 import type {NodeSpec} from '../../src/lib/cluster/node.ts'
 import {PrefixHasher} from '../../src/lib/gateway/body/prefix.ts'
 import type {Exchange} from '../../src/lib/gateway/exchange.ts'
@@ -9,6 +10,7 @@ import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
 import {Hub} from '../../src/lib/gateway/hub.ts'
 import {BlobPlaces} from '../../src/lib/gateway/manage.ts'
 import {twinsOf} from '../../src/lib/gateway/places.ts'
+import {balancedNode} from '../../src/lib/server/balanced-node.ts'
 import type {FakeOptions} from './fake-ollama/options.ts'
 import {type FakeOllama, startFakeOllama} from './fake-ollama.ts'
 
@@ -21,6 +23,8 @@ export interface TestGateway {
   readonly hub: Hub
   /** Everything that has ended, inference or not. */
   readonly ended: readonly Exchange[]
+  /** Attempts that a node failed, as `n1 timeout`. */
+  readonly failures: readonly string[]
   /** Bugs that the gateway has caught. */
   readonly bugs: readonly unknown[]
   drain(deadlineMs: number): Promise<void>
@@ -32,15 +36,20 @@ export interface TestGatewayOptions {
   readonly guard?: Guard
   readonly allowCloud?: boolean
   readonly origins?: readonly string[]
+  /** Of nodes in processes of their own; they come after the others. */
+  readonly urls?: readonly string[]
+  /** OLLAMA_NUM_PARALLEL of every node, as the cluster file would say it; absent: learned. */
+  readonly slots?: number
+  readonly dispatch?: Partial<DispatchLimits>
 }
 
-const specOf = (name: string, url: string): NodeSpec => ({
+const specOf = (name: string, url: string, slots: number | undefined): NodeSpec => ({
   kind: 'direct',
   name,
   url,
   labels: {},
   drained: false,
-  ollama: {},
+  ollama: slots === undefined ? {} : {env: {OLLAMA_NUM_PARALLEL: `${slots}`}},
   headers: {},
 })
 
@@ -52,14 +61,19 @@ export async function startGateway(
   const nodes = await Promise.all(nodeOptions.map((one) => startFakeOllama(one)))
   const ended: Exchange[] = []
   const bugs: unknown[] = []
+  const failures: string[] = []
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
     lost: (node) => fleet.look(node),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
-    failed: () => {},
+    failed: (node, kind) => failures.push(`${node} ${kind}`),
     ended: (exchange) => ended.push(exchange),
   })
-  const dispatcher = new Dispatcher({sink: hub, random: Math.random})
+  const dispatcher = new Dispatcher({
+    sink: hub,
+    random: Math.random,
+    ...(options.dispatch ? {limits: options.dispatch} : {}),
+  })
   hub.use(dispatcher)
   const fleet: Fleet = new Fleet({
     endpointOf: async (node) => ({
@@ -69,9 +83,10 @@ export async function startGateway(
     }),
     onReading: (reading) => hub.observe(reading),
   })
-  const specs = nodes.map(({url}, at) => specOf(`n${at + 1}`, url))
+  const urls = [...nodes.map(({url}) => url), ...(options.urls ?? [])]
+  const specs = urls.map((url, at) => specOf(`n${at + 1}`, url, options.slots))
   fleet.setNodes(specs)
-  hub.tell((one, nowMs) => one.setNodes(specs, nowMs))
+  hub.tell((one, nowMs) => one.setNodes(specs.map(balancedNode), nowMs))
   await fleet.looked(AbortSignal.timeout(5000))
   const gateway = await openGateway({
     host: '127.0.0.1',
@@ -95,6 +110,7 @@ export async function startGateway(
     fleet,
     hub,
     ended,
+    failures,
     bugs,
     drain: (deadlineMs) => gateway.drain(deadlineMs),
     async close() {

@@ -51,7 +51,8 @@ export class Attempt implements UpstreamHandler {
   #pieces = 0
   #firstMs = 0
   #heardMs: number
-  #blockedMs: number | undefined
+  /** The client has not taken yet what it was sent. */
+  #blocked = false
   #over = false
   readonly #thread: Thread | undefined
 
@@ -143,11 +144,11 @@ export class Attempt implements UpstreamHandler {
   #write(chunk: Buffer): void {
     const {response} = this.#exchange
     this.#exchange.bytesOut += chunk.length
-    if (response.write(chunk)) return
+    if (response.write(chunk) || this.#blocked) return
     this.#control?.pause()
-    this.#blockedMs ??= performance.now()
+    this.#blocked = true
     response.once('drain', () => {
-      this.#blockedMs = undefined
+      this.#blocked = false
       this.#heardMs = performance.now()
       this.#control?.resume()
     })
@@ -232,13 +233,9 @@ export class Attempt implements UpstreamHandler {
     this.#fail(broke ? {kind: 'cut'} : {kind: late ? 'timeout' : 'unreachable'}, false)
   }
 
-  /** Looks at the clock: a node that says nothing for too long hangs; a client that takes nothing is gone. */
-  check(nowMs: number, clientStallMs: number): void {
-    if (this.#over) return
-    if (this.#blockedMs !== undefined) {
-      if (nowMs - this.#blockedMs > clientStallMs) this.#exchange.response.destroy()
-      return
-    }
+  /** Looks at the clock: a node that says nothing for too long hangs, unless it is the client that is slow. */
+  check(nowMs: number): void {
+    if (this.#over || this.#blocked) return
     const waiting = this.#mode === 'waiting'
     const limit = waiting ? this.#patience.firstByteMs : this.#patience.gapMs
     if (limit > 0 && nowMs - (waiting ? this.#sentMs : this.#heardMs) > limit)

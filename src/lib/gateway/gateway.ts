@@ -3,24 +3,29 @@ import {createServer as createTlsServer} from 'node:https'
 import type {AddressInfo} from 'node:net'
 import {IdTable} from '../cluster/id-table.ts'
 import {OllamaxError} from '../errors.ts'
+import type {BodyLimits} from './body/read.ts'
 import {Exchange} from './exchange.ts'
 import {type OriginPolicy, originHeaders, PREFLIGHT} from './origin.ts'
 import {routeOf} from './route.ts'
 import {type Floor, serveExchange} from './serve-exchange.ts'
+import {watchStalls} from './stalls.ts'
 
 /** Bounds on what a client may do before it is known. */
-export interface GatewayLimits {
-  /** Largest body of an inference. Ollama itself has no limit. */
-  readonly maxBodyBytes: number
+export interface GatewayLimits extends BodyLimits {
   readonly maxConnections: number
   /** For a request's head to be there in full. */
   readonly headersTimeoutMs: number
+  /** A client that takes nothing of its answer for so long is cut off. */
+  readonly clientStallMs: number
 }
 
 export const DEFAULT_LIMITS: GatewayLimits = {
+  // Ollama itself has no limit.
   maxBodyBytes: 128 * 1024 * 1024,
+  bodyTimeoutMs: 30_000,
   maxConnections: 20_000,
   headersTimeoutMs: 20_000,
+  clientStallMs: 120_000,
 }
 
 export interface GatewayOptions extends Floor {
@@ -59,7 +64,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const id = ++count
     const at = {id, requestId: `${instance}-${id.toString(36)}`, startedMs: performance.now()}
-    const admitted = options.guard(request, at.startedMs)
+    const admitted = options.guard(request, Date.now())
     const target = admitted.target
     const exchange = new Exchange(
       at,
@@ -103,6 +108,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   server.maxHeadersCount = MAX_HEADERS
   server.maxConnections = limits.maxConnections
   await listen(server, options)
+  const stalls = watchStalls(running, limits.clientStallMs)
   const {port} = server.address() as AddressInfo
   const shown = options.host.includes(':') ? `[${options.host}]` : options.host
   return {
@@ -121,6 +127,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       server.closeAllConnections()
     },
     async close() {
+      stalls.close()
       server.close()
       server.closeAllConnections()
     },

@@ -62,8 +62,6 @@ const POSITION = 'X-Ollamax-Queue-Position'
 
 /** How often clocks are looked at. */
 const SWEEP_MS = 250
-/** A client that takes nothing for so long has left, or wants to hold a node's slot. */
-const CLIENT_STALL_MS = 120_000
 
 /** Carries out what the dispatcher decides, and tells it what became of it: all effects are here. */
 export class Hub implements DispatchSink {
@@ -272,7 +270,7 @@ export class Hub implements DispatchSink {
 
   #lookAtClocks(): void {
     const nowMs = performance.now()
-    for (const {attempt} of this.#running.values()) attempt?.check(nowMs, CLIENT_STALL_MS)
+    for (const {attempt} of this.#running.values()) attempt?.check(nowMs)
     this.#tell((dispatcher, at) => dispatcher.tick(at))
   }
 }

@@ -5,7 +5,7 @@ import {modelKey} from '../cluster/model-name.ts'
 import {type Facts, readFacts} from './body/facts.ts'
 import {BadBody, parseObject} from './body/parse.ts'
 import {BLOCK_TOKENS, type PrefixHasher} from './body/prefix.ts'
-import {ClientGone, readBody, SlowBody, TooLarge} from './body/read.ts'
+import {type BodyLimits, ClientGone, readBody, SlowBody, TooLarge} from './body/read.ts'
 import type {Exchange} from './exchange.ts'
 import type {Fleet} from './fleet.ts'
 import type {Admitted, Guard, Refused} from './guard.ts'
@@ -24,7 +24,7 @@ export interface Floor {
   readonly hub: Hub
   readonly blobs: BlobPlaces
   readonly hasher: PrefixHasher
-  readonly limits: {readonly maxBodyBytes: number}
+  readonly limits: BodyLimits
   /** Models that a node would pass on to Ollama's cloud are let through. */
   readonly allowCloud: boolean
   /** The exposition for Prometheus. */
@@ -96,7 +96,7 @@ async function other(
       return exchange.problem({status: 404, message: `model '${route.model}' not found`})
     }
     case 'manage': {
-      const body = await readBody(exchange.request, floor.limits.maxBodyBytes)
+      const body = await readBody(exchange.request, floor.limits)
       exchange.bytesIn = body.length
       if (admitted) await manage(exchange, route.call, body, contextOf(exchange, admitted, floor))
       return
@@ -164,7 +164,7 @@ async function infer(
   let body: Buffer
   let facts: Facts
   try {
-    body = await readBody(request, floor.limits.maxBodyBytes)
+    body = await readBody(request, floor.limits)
     exchange.bytesIn = body.length
     facts = readFacts(body, {
       call: route.call,

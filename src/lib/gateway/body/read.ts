@@ -1,7 +1,14 @@
 import type {IncomingMessage} from 'node:http'
 
-/** Longest pause in the sending of a body. */
-const IDLE_MS = 30_000
+/** At least so much of a body, or all that is left of it, has to come in each period. */
+const LEAST_BYTES = 16 * 1024
+
+/** How much is read, and how slowly it may come. */
+export interface BodyLimits {
+  readonly maxBodyBytes: number
+  /** A body of which less than 16 KB has come in so long is given up. */
+  readonly bodyTimeoutMs: number
+}
 
 /** A body that does not come on. */
 export class SlowBody extends Error {
@@ -15,9 +22,12 @@ export class TooLarge extends Error {
 
 /**
  * Reads a body into one buffer. Throws TooLarge as soon as it is clear, and ClientGone when the client leaves
- * before its end, SlowBody when nothing comes for 30 s.
+ * before its end, SlowBody when it comes drop by drop.
  */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export function readBody(
+  request: IncomingMessage,
+  {maxBodyBytes: maxBytes, bodyTimeoutMs}: BodyLimits,
+): Promise<Buffer> {
   const length = Number(request.headers['content-length'] ?? -1)
   if (length > maxBytes) return Promise.reject(new TooLarge(`more than ${maxBytes} bytes`))
   return new Promise((resolve, reject) => {
@@ -25,14 +35,17 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
     let whole: Buffer | undefined
     let chunks: Buffer[] | undefined
     let bytes = 0
+    let seen = 0
     // As a rule the body came with the head, and is read to its end before the next tick: no clock is needed.
     let timer: NodeJS.Timeout | undefined
-    const late = () => reject(new SlowBody('nothing of the body came for 30 s'))
+    const look = () => {
+      if (bytes - seen < LEAST_BYTES) reject(new SlowBody('the body comes too slowly'))
+      seen = bytes
+    }
     process.nextTick(() => {
-      if (!request.complete && !request.destroyed) timer = setTimeout(late, IDLE_MS)
+      if (!request.complete && !request.destroyed) timer = setInterval(look, bodyTimeoutMs)
     })
     request.on('data', (chunk: Buffer) => {
-      if (bytes > 0) timer?.refresh()
       const before = bytes
       bytes += chunk.length
       if (bytes > maxBytes) {
@@ -54,13 +67,13 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
       }
     })
     request.once('end', () => {
-      clearTimeout(timer)
+      clearInterval(timer)
       resolve(whole ?? (chunks ? Buffer.concat(chunks) : (first ?? Buffer.alloc(0))))
     })
-    request.once('error', reject)
+    request.once('error', () => reject(gone()))
     request.once('close', () => {
-      clearTimeout(timer)
-      if (!request.complete) reject(new ClientGone('the client left before the end of its request'))
+      clearInterval(timer)
+      if (!request.complete) reject(gone())
     })
   })
 }
@@ -69,3 +82,5 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
 export class ClientGone extends Error {
   override readonly name = 'ClientGone'
 }
+
+const gone = () => new ClientGone('the client left before the end of its request')
