@@ -4,7 +4,7 @@ import {Keyring} from '../../src/lib/auth/keyring.ts'
 import {makeKeyId, makeToken} from '../../src/lib/auth/make-token.ts'
 import {RateLimiter} from '../../src/lib/auth/rate-limit.ts'
 import {keyGuard} from '../../src/lib/server/key-guard.ts'
-import type {FakeOptions, Fault} from './fake-ollama/options.ts'
+import type {FakeOptions} from './fake-ollama/options.ts'
 import {startGateway, type TestGateway} from './gateway.ts'
 import {waitFor} from './wait-for.ts'
 
@@ -68,9 +68,4 @@ export function keyedGateways(): (...nodes: readonly FakeOptions[]) => Promise<K
 /** Resolves when a node has seen its client leave. */
 export async function cancelled({nodes}: TestGateway): Promise<void> {
   await waitFor('the cancel upstream', () => nodes.some((node) => node.cancelled > 0))
-}
-
-/** Sets the fault of all nodes. */
-export async function strike({nodes}: TestGateway, fault: Fault | null): Promise<void> {
-  for (const node of nodes) await node.set({fault})
 }

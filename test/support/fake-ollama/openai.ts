@@ -18,7 +18,7 @@ const shortId = (kind: string): string => `${kind}-${Math.floor(Math.random() * 
 const wantsUsage = (body: Native): boolean =>
   (body.stream_options as Native | undefined)?.include_usage === true
 
-export function usageOf({promptTokens, answerTokens}: ReturnType<typeof said>) {
+function usageOf({promptTokens, answerTokens}: ReturnType<typeof said>) {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: answerTokens,
