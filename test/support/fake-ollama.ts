@@ -7,8 +7,9 @@ import {closeServer, listen, startControl} from './fake-ollama/control.ts'
 import {ApiError, head, isAllowed, sendJson, sendText, sleep} from './fake-ollama/http.ts'
 import {type ModelStore, memoryStore, modelOf} from './fake-ollama/model.ts'
 import {type FakeOptions, type Fault, type Settings, settingsOf} from './fake-ollama/options.ts'
-import {INFERENCE, ROUTES} from './fake-ollama/routes.ts'
+import {INFERENCE, methodsOf} from './fake-ollama/routes.ts'
 import {Scheduler} from './fake-ollama/scheduler.ts'
+import {errorBody} from './fake-ollama/voice.ts'
 
 /** A request as the node saw it. `cancelled`: the client left before the answer's end. */
 export interface SeenRequest {
@@ -138,10 +139,10 @@ class Node implements FakeOllama {
     try {
       if (!isAllowed(req, this.#host, hostname())) return void head(res, 403).end()
       if (this.#lacksHeader(req)) throw new ApiError(401, 'unauthorized')
-      if (fault && (await this.#before(fault, res, signal))) return
+      if (fault && (await this.#before(fault, res, {path, signal}))) return
       await this.#route(path, {req, res, signal, beganAt, fault, seen})
     } catch (error) {
-      this.#fail(res, error)
+      this.#fail(res, path, error)
     }
   }
 
@@ -157,7 +158,7 @@ class Node implements FakeOllama {
     },
   ): Promise<void> {
     const {req, res, signal, beganAt, fault, seen} = at
-    const methods = ROUTES[path]
+    const methods = methodsOf(path)
     if (!methods) return sendText(res, 404, '404 page not found')
     const route = methods[req.method ?? '']
     if (!route) {
@@ -167,6 +168,7 @@ class Node implements FakeOllama {
     await route({
       req,
       res,
+      path,
       fault,
       signal,
       beganAt,
@@ -191,14 +193,18 @@ class Node implements FakeOllama {
   }
 
   /** True if the fault has answered, or seen to it that nobody will. */
-  async #before(fault: Fault, res: ServerResponse, signal: AbortSignal): Promise<boolean> {
+  async #before(
+    fault: Fault,
+    res: ServerResponse,
+    {path, signal}: {readonly path: string; readonly signal: AbortSignal},
+  ): Promise<boolean> {
     if (fault.kind === 'reset') {
       res.socket?.resetAndDestroy()
       return true
     }
     if (fault.kind === 'status') {
       const error = fault.error ?? STATUS_TEXT[fault.status] ?? `status ${fault.status}`
-      sendJson(res, fault.status, {error})
+      sendJson(res, fault.status, errorBody(path, fault.status, error))
       return true
     }
     if (fault.kind === 'hang') {
@@ -216,11 +222,11 @@ class Node implements FakeOllama {
     return wanted.some(([name, value]) => req.headers[name.toLowerCase()] !== value)
   }
 
-  #fail(res: ServerResponse, error: unknown): void {
+  #fail(res: ServerResponse, path: string, error: unknown): void {
     if (res.destroyed || res.socket?.destroyed) return
     const status = error instanceof ApiError ? error.status : 500
     const message = error instanceof Error ? error.message : String(error)
-    if (!res.headersSent) sendJson(res, status, {error: message})
+    if (!res.headersSent) sendJson(res, status, errorBody(path, status, message))
     else res.end(`${JSON.stringify({error: message})}\n`)
   }
 }

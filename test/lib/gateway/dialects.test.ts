@@ -30,6 +30,7 @@ describe('terminal markers', () => {
     ['openai', 'responses', 'event: response.created\n\nevent: response.completed\n\n', 'whole'],
     ['openai', 'responses', 'event: response.created\n\n', 'cut'],
     ['openai', 'responses', 'event: response.failed\ndata: {}\n\n', 'error'],
+    ['openai', 'responses', 'event: error\ndata: {}\n\n', 'error'],
     ['anthropic', 'messages', 'event: message_start\n\nevent: message_stop\ndata: {}\n\n', 'whole'],
     ['anthropic', 'messages', 'event: message_start\n\n', 'cut'],
     ['anthropic', 'messages', 'event: error\ndata: {}\n\n', 'error'],
@@ -123,6 +124,7 @@ describe('errors', () => {
     const calls: [Dialect, Call][] = [
       ['ollama', 'chat'],
       ['openai', 'chat'],
+      ['openai', 'responses'],
       ['anthropic', 'messages'],
     ]
     for (const [dialect, call] of calls)

@@ -71,6 +71,8 @@ export function diskStore(root: string): ModelStore {
       rmSync(file)
       return true
     },
+    hasBlob: (digest) => existsSync(blobPath(digest)),
+    putBlob: (digest, content) => write(blobPath(digest), content),
   }
 }
 

@@ -27,11 +27,15 @@ export function head(res: ServerResponse, status: number, type?: string): Server
   return res
 }
 
-/** The body as an object; 400 in Ollama's words where it is none. */
-export async function readBody(req: IncomingMessage): Promise<Record<string, unknown>> {
+export async function readBytes(req: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of req) chunks.push(chunk as Buffer)
-  const bytes = Buffer.concat(chunks)
+  return Buffer.concat(chunks)
+}
+
+/** The body as an object; 400 in Ollama's words where it is none. */
+export async function readBody(req: IncomingMessage): Promise<Record<string, unknown>> {
+  const bytes = await readBytes(req)
   if (bytes.length === 0) throw new ApiError(400, 'missing request body')
   if (bytes[0] === 0x1f && bytes[1] === 0x8b)
     throw new ApiError(400, "invalid character '\\x1f' looking for beginning of value")

@@ -55,11 +55,15 @@ export interface ModelStore {
   put(model: Model): void
   /** False if there was none. */
   remove(name: string): boolean
+  /** `sha256:` and 64 hex digits. */
+  hasBlob(digest: string): boolean
+  putBlob(digest: string, content: Buffer): void
 }
 
 /** A store that lives as long as its process. */
 export function memoryStore(models: readonly Model[]): ModelStore {
   const byName = new Map(models.map((m) => [m.name, m]))
+  const blobs = new Set<string>()
   return {
     list: () => [...byName.values()],
     put: (model) => {
@@ -67,6 +71,11 @@ export function memoryStore(models: readonly Model[]): ModelStore {
       byName.set(model.name, model)
     },
     remove: (name) => byName.delete(name),
+    hasBlob: (digest) =>
+      blobs.has(digest) || [...byName.values()].some(({blob}) => digest === `sha256:${blob}`),
+    putBlob: (digest) => {
+      blobs.add(digest)
+    },
   }
 }
 

@@ -1,13 +1,15 @@
 import type {ServerResponse} from 'node:http'
-import {head, sendJson, sleep} from './http.ts'
+import {ApiError, head, sleep} from './http.ts'
 import type {Fault, Settings} from './options.ts'
 import type {Inference} from './request.ts'
 import type {Lease} from './scheduler.ts'
+import {garbage, type Native, type Voice} from './voice.ts'
 import {countTokens, tokensFrom, tokensOf, valueFor} from './words.ts'
 
 /** One answer under way. */
 export interface Stage {
   readonly ask: Inference
+  readonly voice: Voice
   readonly settings: Settings
   readonly fault: Fault | undefined
   readonly lease: Lease
@@ -47,9 +49,9 @@ export async function play(stage: Stage): Promise<void> {
     eval_count: answer.pieces.length,
     eval_duration: Math.max(ns(end - evalStart), 1000),
   }
-  if (!ask.stream) return sendJson(stage.res, 200, final)
-  startStream(stage.res)
-  stage.res.end(`${JSON.stringify(final)}\n`)
+  if (!ask.stream) return sendWhole(stage, final)
+  startStream(stage)
+  stage.res.end(stage.voice.line(final))
 }
 
 type Part = 'text' | 'thinking' | 'tool'
@@ -77,8 +79,8 @@ async function decode(
     signal.throwIfAborted()
     whole[piece.part] = (whole[piece.part] ?? '') + piece.text
     if (!ask.stream) continue
-    startStream(res)
-    const line = `${JSON.stringify({...chunk(ask, {[piece.part]: piece.text}), done: false})}\n`
+    startStream(stage)
+    const line = stage.voice.line({...chunk(ask, {[piece.part]: piece.text}), done: false})
     if (!res.write(line)) await drained(res, signal)
   }
   if (fault && (await struck(stage, pieces.length, whole))) return undefined
@@ -90,8 +92,8 @@ async function struck(stage: Stage, token: number, whole: Parts): Promise<boolea
   const {fault, res, ask, signal} = stage
   if (!fault || !('afterTokens' in fault) || fault.afterTokens !== token) return false
   if (fault.kind === 'garbage') {
-    startStream(res)
-    res.write('{"model": garb\n')
+    startStream(stage)
+    res.write(garbage(stage.voice))
     return false
   }
   if (ask.stream && token > 0) await flushed(res, signal)
@@ -106,17 +108,22 @@ async function struck(stage: Stage, token: number, whole: Parts): Promise<boolea
   else if (fault.how === 'error-line') {
     stage.onCrash()
     if (token === 0 || !ask.stream)
-      sendJson(res, 500, {error: 'llama-server process no longer running: unknown '})
-    else res.end(`${JSON.stringify(EOF_LINE)}\n`)
+      throw new ApiError(500, 'llama-server process no longer running: unknown ')
+    // Only Ollama's own API has a word for it: in the others it is lost, as in the real server.
+    res.end(stage.voice.line(EOF_LINE))
   } else if (ask.stream) {
-    startStream(res)
+    startStream(stage)
     res.end()
-  } else sendJson(res, 200, {...chunk(ask, whole), done: false})
+  } else sendWhole(stage, {...chunk(ask, whole), done: false})
   return true
 }
 
-function startStream(res: ServerResponse): void {
-  if (!res.headersSent) head(res, 200, 'application/x-ndjson')
+function startStream({res, voice}: Stage): void {
+  if (!res.headersSent) head(res, 200, voice.streamType)
+}
+
+function sendWhole({res, voice}: Stage, native: Native): void {
+  head(res, 200, voice.wholeType).end(JSON.stringify(voice.whole(native)))
 }
 
 const drained = (res: ServerResponse, signal: AbortSignal): Promise<void> =>

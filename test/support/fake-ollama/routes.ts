@@ -1,31 +1,20 @@
-import type {IncomingMessage, ServerResponse} from 'node:http'
-import {ApiError, head, readBody, sendJson, sendText, sleep} from './http.ts'
-import {detailsOf, fullName, type Model, type ModelStore, modelOf} from './model.ts'
-import type {Fault, Settings} from './options.ts'
+import {embed, embeddings, openAiEmbeddings} from './embed.ts'
+import {bodyOf, type Exchange, type Route} from './exchange.ts'
+import {ApiError, sendJson, sendText} from './http.ts'
+import {blob, copy, create, pull, push, remove, show} from './manage.ts'
+import {messages} from './messages.ts'
+import {detailsOf, fullName, type Model} from './model.ts'
+import {chatCompletions, completions, modelEntry} from './openai.ts'
 import {play} from './play.ts'
-import {inferenceOf, keepAliveMs} from './request.ts'
-import type {Runner, Scheduler} from './scheduler.ts'
-import {countTokens, normalised, vectorFor} from './words.ts'
+import {inferenceOf} from './request.ts'
+import {responses} from './responses.ts'
+import type {Runner} from './scheduler.ts'
+import {type Accent, ownAccent} from './voice.ts'
 
-/** What a request meets on this node. */
-export interface Exchange {
-  readonly req: IncomingMessage
-  readonly res: ServerResponse
-  readonly settings: Settings
-  readonly fault: Fault | undefined
-  readonly store: ModelStore
-  readonly scheduler: Scheduler
-  /** Aborts when the client goes away or the node is closed. */
-  readonly signal: AbortSignal
-  readonly beganAt: number
-  /** Told the body as soon as it is read. */
-  readonly onBody: (body: Record<string, unknown>) => void
-}
-
-type Route = (exchange: Exchange) => Promise<void> | void
+type Methods = Readonly<Record<string, Route>>
 
 /** Path -> method -> answer; anything else is 404 or 405 in plain text, as Go's router says it. */
-export const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
+const ROUTES: Readonly<Record<string, Methods>> = {
   '/': both(({res}) => sendText(res, 200, 'Ollama is running')),
   '/api/version': both(({res, settings}) => sendJson(res, 200, {version: settings.version})),
   '/api/tags': both(({res, store}) => sendJson(res, 200, {models: store.list().map(tagOf)})),
@@ -37,26 +26,46 @@ export const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> =
       sendJson(res, 200, {models: scheduler.loaded().map((r) => psOf(r, settings.gpuShare))}),
   },
   '/api/show': {POST: show},
-  '/api/generate': {POST: (exchange) => infer('generate', exchange)},
-  '/api/chat': {POST: (exchange) => infer('chat', exchange)},
+  '/api/generate': {POST: (exchange) => infer(ownAccent('generate'), exchange)},
+  '/api/chat': {POST: (exchange) => infer(ownAccent('chat'), exchange)},
   '/api/embed': {POST: embed},
   '/api/embeddings': {POST: embeddings},
   '/api/pull': {POST: pull},
+  '/api/push': {POST: push},
+  '/api/create': {POST: create},
   '/api/copy': {POST: copy},
   '/api/delete': {DELETE: remove},
+  '/v1/chat/completions': {POST: (exchange) => infer(chatCompletions, exchange)},
+  '/v1/completions': {POST: (exchange) => infer(completions, exchange)},
+  '/v1/embeddings': {POST: openAiEmbeddings},
+  '/v1/responses': {POST: (exchange) => infer(responses, exchange)},
+  '/v1/messages': {POST: (exchange) => infer(messages, exchange)},
+  '/v1/models': {GET: listModels},
 }
 
 /** Paths that a fault of scope `inference` strikes. */
-export const INFERENCE = new Set(['/api/generate', '/api/chat', '/api/embed', '/api/embeddings'])
+export const INFERENCE = new Set([
+  '/api/generate',
+  '/api/chat',
+  '/api/embed',
+  '/api/embeddings',
+  '/v1/chat/completions',
+  '/v1/completions',
+  '/v1/embeddings',
+  '/v1/responses',
+  '/v1/messages',
+])
 
-function both(route: Route): Readonly<Record<string, Route>> {
-  return {GET: route, HEAD: route}
+/** What the path can be asked by each method; undefined where there is nothing. */
+export function methodsOf(path: string): Methods | undefined {
+  if (Object.hasOwn(ROUTES, path)) return ROUTES[path]
+  if (/^\/api\/blobs\/[^/]+$/.test(path)) return {HEAD: blob, POST: blob}
+  if (/^\/v1\/models\/.+$/.test(path)) return {GET: retrieveModel}
+  return undefined
 }
 
-async function body({req, onBody}: Exchange): Promise<Record<string, unknown>> {
-  const read = await readBody(req)
-  onBody(read)
-  return read
+function both(route: Route): Methods {
+  return {GET: route, HEAD: route}
 }
 
 function tagOf(model: Model): Record<string, unknown> {
@@ -85,44 +94,28 @@ function psOf(runner: Runner, gpuShare: number): Record<string, unknown> {
   }
 }
 
-/** The model of a body that names it by `model` or, as the real CLI does, by `name`. */
-function named(given: Record<string, unknown>, store: ModelStore) {
-  const spelt = String(given.model || given.name || '')
-  if (spelt === '') throw new ApiError(400, 'model is required')
-  const name = fullName(spelt)
-  if (name === undefined) throw new ApiError(400, 'invalid model name')
-  return {spelt, name, model: store.list().find((m) => m.name === name)}
+function listModels({res, store}: Exchange): void {
+  const data = store.list().map(({name, modifiedAt}) => modelEntry(name, modifiedAt))
+  sendJson(res, 200, {object: 'list', data})
 }
 
-async function show(exchange: Exchange): Promise<void> {
-  const {name, model} = named(await body(exchange), exchange.store)
-  if (!model) throw new ApiError(404, `model '${name}' not found`)
-  sendJson(exchange.res, 200, {
-    license: 'none: test equipment',
-    modelfile: `# Modelfile generated by "ollama show"\nFROM /models/blobs/sha256-${model.blob}\nTEMPLATE {{ .Prompt }}\n`,
-    parameters: 'temperature                    0.7',
-    template: '{{ .Prompt }}',
-    details: detailsOf(model),
-    model_info: {
-      'general.architecture': model.family,
-      [`${model.family}.context_length`]: model.contextLength,
-      [`${model.family}.embedding_length`]: 64,
-      'tokenizer.ggml.tokens': null,
-    },
-    tensors: [],
-    capabilities: model.capabilities,
-    modified_at: model.modifiedAt,
-  })
+function retrieveModel({res, path, store}: Exchange): void {
+  const id = decodeURIComponent(path.slice('/v1/models/'.length))
+  const model = store.list().find(({name}) => name === fullName(id))
+  if (!model) throw new ApiError(404, `model '${id}' not found`)
+  sendJson(res, 200, modelEntry(id, model.modifiedAt))
 }
 
-async function infer(kind: 'generate' | 'chat', exchange: Exchange): Promise<void> {
+async function infer(accent: Accent, exchange: Exchange): Promise<void> {
   const {res, scheduler, signal, settings, fault, store, beganAt} = exchange
-  const ask = inferenceOf(kind, await body(exchange), {store, settings})
+  const body = await bodyOf(exchange)
+  const ask = inferenceOf(accent.kind, accent.native(body), {store, settings})
+  const voice = accent.voice(body)
   const empty = ask.prompt === ''
   const alone = (reason: 'load' | 'unload'): void => {
-    const said = kind === 'chat' ? {message: {role: 'assistant', content: ''}} : {response: ''}
+    const said = ask.kind === 'chat' ? {message: {role: 'assistant', content: ''}} : {response: ''}
     const base = {model: ask.spelt, created_at: new Date().toISOString()}
-    sendJson(res, 200, {...base, ...said, done: true, done_reason: reason})
+    sendJson(res, 200, voice.whole({...base, ...said, done: true, done_reason: reason}))
   }
   if (empty && ask.keepAliveMs === 0) {
     scheduler.unload(ask.model)
@@ -139,111 +132,8 @@ async function infer(kind: 'generate' | 'chat', exchange: Exchange): Promise<voi
   try {
     if (empty) return alone('load')
     const onCrash = (): void => scheduler.drop(lease.runner)
-    await play({ask, settings, fault, lease, res, signal, beganAt, onCrash})
+    await play({ask, voice, settings, fault, lease, res, signal, beganAt, onCrash})
   } finally {
     lease.release()
   }
-}
-
-async function vectors(
-  exchange: Exchange,
-  inputs: readonly string[],
-  given: Record<string, unknown>,
-) {
-  const {store, scheduler, settings, signal} = exchange
-  const spelt = String(given.model ?? '')
-  const model = store.list().find((m) => m.name === fullName(spelt))
-  if (!model) throw new ApiError(404, `model "${spelt}" not found, try pulling it first`)
-  if (!model.capabilities.includes('embedding'))
-    throw new ApiError(501, 'This server does not support embeddings. Start it with `--embeddings`')
-  const lease = await scheduler.acquire({
-    model,
-    key: 'embedding',
-    numCtx: settings.numCtx,
-    keepAliveMs: keepAliveMs(given.keep_alive) ?? settings.keepAliveMs,
-    signal,
-  })
-  try {
-    await sleep(settings.firstTokenDelayMs, signal)
-    const dimensions = typeof given.dimensions === 'number' ? given.dimensions : 64
-    const all = inputs.map((text) =>
-      normalised(vectorFor(`${model.digest} ${text}`, 64).slice(0, dimensions)),
-    )
-    return {spelt, all, loadMs: lease.loadMs}
-  } finally {
-    lease.release()
-  }
-}
-
-async function embed(exchange: Exchange): Promise<void> {
-  const given = await body(exchange)
-  const inputs = [given.input ?? []].flat().filter((text) => text !== '') as string[]
-  const {spelt, all, loadMs} = await vectors(exchange, inputs, given)
-  sendJson(exchange.res, 200, {
-    model: spelt,
-    embeddings: all,
-    total_duration: Math.round((performance.now() - exchange.beganAt) * 1e6),
-    load_duration: Math.max(Math.round(loadMs * 1e6), 1000),
-    prompt_eval_count: inputs.reduce((sum, text) => sum + countTokens(text), 0),
-  })
-}
-
-async function embeddings(exchange: Exchange): Promise<void> {
-  const given = await body(exchange)
-  const {all} = await vectors(exchange, [String(given.prompt ?? '')], given)
-  sendJson(exchange.res, 200, {embedding: all[0] ?? []})
-}
-
-async function pull(exchange: Exchange): Promise<void> {
-  const {res, settings, store, signal} = exchange
-  const given = await body(exchange)
-  const {name} = named(given, store)
-  const found = settings.pullable.map((m) => modelOf(m)).find((m) => m.name === name)
-  const stream = given.stream !== false
-  const line = (value: unknown): void => {
-    if (!stream) return
-    if (!res.headersSent) head(res, 200, 'application/x-ndjson')
-    res.write(`${JSON.stringify(value)}\n`)
-  }
-  line({status: 'pulling manifest'})
-  if (!found) {
-    const error = 'pull model manifest: file does not exist'
-    if (!stream) throw new ApiError(500, error)
-    line({error})
-    res.end()
-    return
-  }
-  const digest = `sha256:${found.blob}`
-  const status = `pulling ${found.blob.slice(0, 12)}`
-  const steps = Math.max(1, Math.round(settings.pullMs / 60))
-  for (let i = 0; i <= steps; i++) {
-    const completed = Math.round((found.sizeBytes * i) / steps)
-    line({status, digest, total: found.sizeBytes, ...(completed > 0 ? {completed} : {})})
-    if (i < steps) await sleep(settings.pullMs / steps, signal)
-  }
-  line({status: 'verifying sha256 digest'})
-  line({status: 'writing manifest'})
-  store.put(found)
-  line({status: 'success'})
-  if (stream) res.end()
-  else sendJson(res, 200, {status: 'success'})
-}
-
-async function copy(exchange: Exchange): Promise<void> {
-  const given = await body(exchange)
-  const source = fullName(String(given.source ?? ''))
-  const target = fullName(String(given.destination ?? ''))
-  if (source === undefined) throw new ApiError(400, `source "${String(given.source)}" is invalid`)
-  if (target === undefined)
-    throw new ApiError(400, `destination "${String(given.destination)}" is invalid`)
-  const model = exchange.store.list().find((m) => m.name === source)
-  if (!model) throw new ApiError(404, `model "${String(given.source)}" not found`)
-  exchange.store.put({...model, name: target, modifiedAt: new Date().toISOString()})
-  head(exchange.res, 200).end()
-}
-
-async function remove(exchange: Exchange): Promise<void> {
-  const {spelt, name} = named(await body(exchange), exchange.store)
-  if (!exchange.store.remove(name)) throw new ApiError(404, `model '${spelt}' not found`)
-  head(exchange.res, 200).end()
 }

@@ -6,20 +6,24 @@ export type StreamEnd = 'whole' | 'error' | 'cut'
 interface Marks {
   /** Text that only the last line of a whole answer holds. */
   readonly done: readonly string[]
-  /** Beginning of a line with which a node reports its own failure. */
-  readonly error: string
+  /** Beginnings of a line with which a node reports its own failure. */
+  readonly errors: readonly string[]
   /** The marks stand at the beginning of a line; else anywhere in it (where JSON escapes protect them). */
   readonly atLineStart: boolean
 }
 
-const OLLAMA: Marks = {done: ['"done":true'], error: '{"error"', atLineStart: false}
-const OPENAI: Marks = {done: ['data: [DONE]'], error: 'data: {"error"', atLineStart: true}
+const OLLAMA: Marks = {done: ['"done":true'], errors: ['{"error"'], atLineStart: false}
+const OPENAI: Marks = {done: ['data: [DONE]'], errors: ['data: {"error"'], atLineStart: true}
 const RESPONSES: Marks = {
   done: ['event: response.completed', 'event: response.incomplete'],
-  error: 'event: response.failed',
+  errors: ['event: response.failed', 'event: error'],
   atLineStart: true,
 }
-const ANTHROPIC: Marks = {done: ['event: message_stop'], error: 'event: error', atLineStart: true}
+const ANTHROPIC: Marks = {
+  done: ['event: message_stop'],
+  errors: ['event: error'],
+  atLineStart: true,
+}
 
 const NEWLINE = 10
 /** Longer than any mark. */
@@ -66,8 +70,8 @@ export class MarkerWatch {
   }
 
   #look(bytes: Buffer, atLineStart: boolean): void {
-    const {done, error, atLineStart: strict} = this.#marks
-    if (startsLine(bytes, error, atLineStart)) this.#end = 'error'
+    const {done, errors, atLineStart: strict} = this.#marks
+    for (const error of errors) if (startsLine(bytes, error, atLineStart)) this.#end = 'error'
     for (const mark of done) {
       const found = strict ? startsLine(bytes, mark, atLineStart) : bytes.includes(mark)
       if (found) this.#end = 'whole'

@@ -39,8 +39,12 @@ export function problemFrame(dialect: Dialect, call: string, problem: Problem): 
   const {status, message} = problem
   if (dialect === 'ollama') return `${JSON.stringify({error: message})}\n`
   if (dialect === 'anthropic') return sse('error', problemOf('anthropic', status, message))
-  if (call === 'responses')
-    return sse('error', {type: 'error', code: 'server_error', message, param: null})
+  if (call === 'responses') {
+    // As OpenAI's manual has the event, and with the object beside it without which its own Python client
+    // takes the event for a part of the answer.
+    const told = {type: 'error', code: 'server_error', message, param: null}
+    return sse('error', {...told, ...problemOf('openai', status, message)})
+  }
   return `data: ${JSON.stringify(problemOf('openai', status, message))}\n\n`
 }
 
