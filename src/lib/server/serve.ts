@@ -10,6 +10,7 @@ import {BlobPlaces} from '../gateway/manage.ts'
 import type {Tools} from '../jobs/tools.ts'
 import {type LogOptions, makeLog} from '../log/make-log.ts'
 import {makeMetrics} from '../metrics/metrics.ts'
+import {openTracing} from '../trace/tracing.ts'
 import {keyGuard} from './key-guard.ts'
 import {isLoopback, type ListenAddress} from './listen-address.ts'
 import {recordOf} from './record.ts'
@@ -36,7 +37,7 @@ export interface ServeOptions {
   readonly listening: (url: string) => void
 }
 
-export type ServeTools = Pick<Tools, 'cluster' | 'clusterName' | 'endpoint' | 'paths'>
+export type ServeTools = Pick<Tools, 'cluster' | 'clusterName' | 'endpoint' | 'env' | 'paths'>
 
 /** How long the first look at the nodes may delay the start. */
 const FIRST_LOOK_MS = 3000
@@ -55,10 +56,16 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
   let keyring = await source.keys()
   // From the first key on, also after the last one was revoked.
   let keysWanted = keysNeeded(options, keyring, source)
+  const tracing = await openTracing({
+    env: tools.env,
+    version: options.version,
+    onTrouble: (words) => log.warn(words),
+  })
   const ended = (exchange: Exchange) => {
     const record = recordOf(exchange)
     metrics.record(record)
     log.access(record)
+    exchange.trace?.end(record)
   }
   const running = startFleet(tools, cluster, {
     ended,
@@ -107,6 +114,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
         hostname: hostname(),
       },
       allowCloud: options.allowCloud,
+      ...(tracing.on ? {startTrace: tracing.startTrace} : {}),
       metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
       ended,
       bug: (error, {requestId}) => log.error('a bug', {err: error, id: requestId}),
@@ -128,6 +136,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
     watch.close()
     await gateway?.close()
     await running.close()
+    await tracing.close()
     await log.close()
   }
 }
