@@ -17,7 +17,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   provision: ['cluster', 'ssh'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
   jobs: ['cluster', 'balancer', 'auth', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
-  gateway: ['cluster', 'balancer', 'ollama', 'auth'],
+  // `trace`: the words in which an exchange is traced, nothing that runs.
+  gateway: ['cluster', 'balancer', 'ollama', 'auth', 'trace'],
   server: [
     'cluster',
     'balancer',

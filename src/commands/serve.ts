@@ -26,6 +26,11 @@ export default class Serve extends BaseCommand {
       helpValue: 'HOST:PORT',
       env: 'OLLAMAX_LISTEN',
     }),
+    config: Flags.string({
+      summary:
+        "cluster file to serve instead of --cluster's; its keys are in NAME.keys.json beside it",
+      helpValue: 'FILE',
+    }),
     'tls-cert': Flags.string({
       summary: 'PEM file with the certificate (chain)',
       helpValue: 'FILE',
@@ -71,6 +76,7 @@ export default class Serve extends BaseCommand {
     let url = ''
     await serve(this.tools({...flags, reuse: false}), {
       listen: parseListen(flags.listen),
+      config: flags.config,
       ...(cert && key ? {tls: {cert: pem(cert), key: pem(key)}} : {}),
       origins: flags.origin,
       allowCloud: flags['allow-cloud'],

@@ -1,4 +1,5 @@
 import type {IncomingMessage, ServerResponse} from 'node:http'
+import type {Trace} from '../trace/tracing.ts'
 import {type Problem, problemBody, problemFrame} from './dialects/problem.ts'
 import {type Dialect, dialectOf, type Route} from './route.ts'
 
@@ -32,6 +33,8 @@ export class Exchange {
   outcome: ExchangeOutcome | undefined
   /** Something of a node's answer has reached the client: nobody else can take over unseen. */
   begun = false
+  /** Only while requests are traced. */
+  trace: Trace | undefined
   /** More headers of ours: name, value, name, value... */
   readonly extra: string[] = []
 

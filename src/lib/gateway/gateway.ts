@@ -3,6 +3,7 @@ import {createServer as createTlsServer} from 'node:https'
 import type {AddressInfo} from 'node:net'
 import {IdTable} from '../cluster/id-table.ts'
 import {OllamaxError} from '../errors.ts'
+import type {Tracing} from '../trace/tracing.ts'
 import type {BodyLimits} from './body/read.ts'
 import {Exchange} from './exchange.ts'
 import {type OriginPolicy, originHeaders, PREFLIGHT} from './origin.ts'
@@ -35,6 +36,8 @@ export interface GatewayOptions extends Floor {
   readonly tls?: {readonly cert: Buffer; readonly key: Buffer}
   readonly limits: GatewayLimits
   readonly origin: OriginPolicy
+  /** Absent: nothing is traced. */
+  readonly startTrace?: Tracing['startTrace']
 }
 
 /** The data plane: one address in front of all nodes. */
@@ -71,6 +74,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       {request, response},
       {route: routeOf(request.method ?? 'GET', pathOf(target)), target},
     )
+    if (options.startTrace && exchange.route.kind !== 'own')
+      exchange.trace = options.startTrace(request.headers)
     running.set(id, exchange)
     response.once('close', () => {
       running.delete(id)
@@ -82,6 +87,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       // As Ollama says it: without a word.
       exchange.outcome = 'refused'
       exchange.reply(403, '', '')
+      options.ended(exchange)
       return
     }
     exchange.extra.push(...headers)
@@ -89,6 +95,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       exchange.outcome = 'ok'
       exchange.head(204, PREFLIGHT)
       response.end()
+      options.ended(exchange)
       return
     }
     serveExchange(exchange, admitted, options, state)

@@ -57,6 +57,19 @@ export function forwardedHeaders(raw: readonly string[]): string[] {
   return passed
 }
 
+/** A request's headers with those of its trace (lower case) in the place of the client's own. */
+export function withTrace(
+  headers: readonly string[],
+  trace: Readonly<Record<string, string>> | undefined,
+): readonly string[] {
+  if (trace?.traceparent === undefined) return headers
+  const passed: string[] = []
+  for (let at = 0; at + 1 < headers.length; at += 2)
+    if (headers[at] !== 'traceparent' && headers[at] !== 'tracestate')
+      passed.push(`${headers[at]}`, `${headers[at + 1]}`)
+  return passed.concat(...Object.entries(trace))
+}
+
 /** True if an answer comes in pieces that are worth something each. */
 export function isStream(headers: readonly string[]): boolean {
   for (let at = 0; at + 1 < headers.length; at += 2)

@@ -11,11 +11,13 @@ import {IdTable} from '../cluster/id-table.ts'
 import type {Reading} from '../cluster/reading.ts'
 import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
+import type {TracedAttempt} from '../trace/tracing.ts'
 import {Attempt, type NodeReply} from './attempt.ts'
 import {withNumCtx} from './body/num-ctx.ts'
 import {type Fields, walk} from './body/walk.ts'
 import {steadyMs} from './clock.ts'
 import type {Exchange, ExchangeOutcome} from './exchange.ts'
+import {withTrace} from './headers.ts'
 import {problemOf} from './refusal.ts'
 import type {Call} from './route.ts'
 import type {Thread} from './thread.ts'
@@ -43,6 +45,8 @@ interface Running extends Job {
   id: number
   path: string
   attempt?: Attempt
+  /** The attempt's span, until it has ended. */
+  traced?: TracedAttempt | undefined
   reply?: NodeReply
 }
 
@@ -126,10 +130,12 @@ export class Hub implements DispatchSink {
       },
     )
     job.attempt = attempt
+    job.traced = exchange.trace?.attempt(to.node)
+    const headers = withTrace(job.headers, job.traced?.headers)
     const upstream = this.#options.upstreamOf(to.node)
     const body = to.numCtx === undefined ? job.body : setNumCtx(job, to.numCtx)
     const method = exchange.request.method ?? 'POST'
-    if (upstream) upstream.send({method, path: job.path, headers: job.headers, body}, attempt)
+    if (upstream) upstream.send({method, path: job.path, headers, body}, attempt)
     else attempt.fail(new Error(`node ${to.node} is gone`))
   }
 
@@ -191,6 +197,7 @@ export class Hub implements DispatchSink {
   ): void {
     const job = this.#running.get(id)
     if (job?.attempt !== attempt) return
+    endSpan(job, outcome)
     if (reply) job.reply = reply
     else delete job.reply
     const {node} = job.exchange
@@ -240,6 +247,7 @@ export class Hub implements DispatchSink {
     const job = this.#running.get(id)
     if (!job) return
     job.attempt?.abort()
+    endSpan(job, {kind: 'cancelled'})
     this.#end(id, 'cancelled')
     this.#tell((dispatcher, nowMs) => dispatcher.cancel(id, nowMs))
   }
@@ -296,4 +304,19 @@ function queueLine(
     expected_ms: Math.round(expectedMs),
   }
   return `${JSON.stringify(line)}\n`
+}
+
+function endSpan(job: Running, outcome: Outcome): void {
+  const {traced} = job
+  if (!traced) return
+  job.traced = undefined
+  if (outcome.kind === 'ok') traced.end({status: job.exchange.response.statusCode})
+  else if (outcome.kind === 'cancelled') traced.end({})
+  else {
+    const {failure} = outcome
+    traced.end({
+      failure: failure.kind,
+      ...(failure.kind === 'reply' ? {status: failure.status} : {}),
+    })
+  }
 }

@@ -1,8 +1,7 @@
 import {hostname} from 'node:os'
-import {Keyring} from '../auth/keyring.ts'
+import type {Keyring} from '../auth/keyring.ts'
 import {RateLimiter} from '../auth/rate-limit.ts'
-import type {Cluster} from '../cluster/node.ts'
-import {messageOf, OllamaxError} from '../errors.ts'
+import {OllamaxError} from '../errors.ts'
 import {PrefixHasher} from '../gateway/body/prefix.ts'
 import {steadyMs} from '../gateway/clock.ts'
 import type {Exchange} from '../gateway/exchange.ts'
@@ -11,17 +10,18 @@ import {BlobPlaces} from '../gateway/manage.ts'
 import type {Tools} from '../jobs/tools.ts'
 import {type LogOptions, makeLog} from '../log/make-log.ts'
 import {makeMetrics} from '../metrics/metrics.ts'
-import {keysFile, loadKeys} from '../state/keys-file.ts'
-import {clusterFile} from '../state/load.ts'
+import {openTracing} from '../trace/tracing.ts'
 import {keyGuard} from './key-guard.ts'
 import {isLoopback, type ListenAddress} from './listen-address.ts'
 import {recordOf} from './record.ts'
 import {sampleOf} from './sample.ts'
+import {type Source, sourceOf, watchSource} from './source.ts'
 import {startFleet} from './start-fleet.ts'
-import {watchFiles} from './watch-file.ts'
 
 export interface ServeOptions {
   readonly listen: ListenAddress
+  /** A cluster file at any place, instead of the chosen cluster. */
+  readonly config?: string | undefined
   readonly tls?: {readonly cert: Buffer; readonly key: Buffer}
   readonly allowCloud: boolean
   /** Of web pages elsewhere that may use the gateway; `*` = all. */
@@ -37,7 +37,7 @@ export interface ServeOptions {
   readonly listening: (url: string) => void
 }
 
-export type ServeTools = Pick<Tools, 'cluster' | 'clusterName' | 'endpoint' | 'paths'>
+export type ServeTools = Pick<Tools, 'cluster' | 'clusterName' | 'endpoint' | 'env' | 'paths'>
 
 /** How long the first look at the nodes may delay the start. */
 const FIRST_LOOK_MS = 3000
@@ -51,14 +51,21 @@ const NAMES_MS = 2000
 export async function serve(tools: ServeTools, options: ServeOptions): Promise<void> {
   const {signal, listen} = options
   const log = makeLog(options.log)
-  const name = tools.clusterName()
-  const cluster = await tools.cluster()
-  let keyring = new Keyring(await loadKeys(tools.paths, name))
-  const keysWanted = keysNeeded(options, keyring)
+  const source = sourceOf(tools, options.config)
+  const cluster = await source.cluster()
+  let keyring = await source.keys()
+  // From the first key on, also after the last one was revoked.
+  let keysWanted = keysNeeded(options, keyring, source)
+  const tracing = await openTracing({
+    env: tools.env,
+    version: options.version,
+    onTrouble: (words) => log.warn(words),
+  })
   const ended = (exchange: Exchange) => {
     const record = recordOf(exchange)
     metrics.record(record)
     log.access(record)
+    exchange.trace?.end(record)
   }
   const running = startFleet(tools, cluster, {
     ended,
@@ -71,19 +78,19 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
     droppedLogLines: () => log.droppedLines(),
   })
   const names = setInterval(() => metrics.setKnown(running.names()), NAMES_MS)
-  const reload = async () => {
-    try {
-      const wanted: Cluster = await tools.cluster()
-      const keys = new Keyring(await loadKeys(tools.paths, name))
+  const watch = watchSource(source, {
+    cluster: (wanted) => {
       running.apply(wanted)
+      log.info('read the changed cluster file', {nodes: wanted.nodes.length})
+    },
+    keys: (keys) => {
       keyring = keys
-      log.info('read the cluster file and the keys anew', {nodes: wanted.nodes.length})
-    } catch (error) {
-      log.warn(`a changed file cannot be used, so the last good ones stay: ${messageOf(error)}`)
-    }
-  }
-  const files = [clusterFile(tools.paths, name), keysFile(tools.paths, name)]
-  const watch = watchFiles(files, () => void reload())
+      keysWanted ||= !keys.empty
+      log.info('read the changed keys')
+    },
+    unusable: (words) =>
+      log.warn(`a changed file is not used, what was read before holds: ${words}`),
+  })
   let gateway: Gateway | undefined
   try {
     await fleet.looked(AbortSignal.any([signal, AbortSignal.timeout(FIRST_LOOK_MS)]))
@@ -94,7 +101,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
       guard: keyGuard({
         keyring: () => keyring,
         limiter: new RateLimiter(),
-        required: () => keysWanted || !keyring.empty,
+        required: () => keysWanted,
       }),
       fleet,
       hub,
@@ -107,11 +114,19 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
         hostname: hostname(),
       },
       allowCloud: options.allowCloud,
+      ...(tracing.on ? {startTrace: tracing.startTrace} : {}),
       metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
       ended,
       bug: (error, {requestId}) => log.error('a bug', {err: error, id: requestId}),
     })
-    log.info('listening', {url: gateway.url, nodes: cluster.nodes.length})
+    log.info('listening', {
+      url: gateway.url,
+      cluster: cluster.name,
+      nodes: fleet.nodes().length,
+      up: fleet.nodes().filter(({reading}) => reading?.kind === 'up').length,
+      keys: keysWanted,
+    })
+    if (cluster.nodes.length === 0) log.warn('the cluster has no nodes yet: ollamax node add')
     options.listening(gateway.url)
     await aborted(signal)
     log.info('shutting down', {running: hub.size})
@@ -121,15 +136,17 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
     watch.close()
     await gateway?.close()
     await running.close()
+    await tracing.close()
     await log.close()
   }
 }
 
-/**
- * Whether a key is needed from now on, also after the last one was revoked. Everybody who can reach the address
- * could use the nodes: that must be wanted.
- */
-function keysNeeded({listen, openToNetwork}: ServeOptions, keyring: Keyring): boolean {
+/** Whether a key is needed: everybody who can reach the address could use the nodes, and that must be wanted. */
+function keysNeeded(
+  {listen, openToNetwork, config}: ServeOptions,
+  keyring: Keyring,
+  source: Source,
+): boolean {
   if (!keyring.empty) return true
   if (isLoopback(listen.host) || openToNetwork) return false
   throw new OllamaxError(
@@ -137,7 +154,9 @@ function keysNeeded({listen, openToNetwork}: ServeOptions, keyring: Keyring): bo
     `${listen.host} can be reached from other machines, and no key is asked for`,
     {
       suggestions: [
-        'ollamax key create NAME',
+        config === undefined
+          ? `ollamax key create NAME --cluster ${source.name}`
+          : `put the keys of a cluster of yours (ollamax key create) there: ${source.keysFile}`,
         'listen on loopback: --listen 127.0.0.1:11435',
         '--open-to-network lets everybody in who can reach it',
       ],

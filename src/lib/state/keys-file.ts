@@ -35,7 +35,11 @@ export async function loadKeys(
   paths: Pick<Paths, 'config'>,
   cluster: string,
 ): Promise<readonly Key[]> {
-  const file = keysFile(paths, cluster)
+  return loadKeysAt(keysFile(paths, cluster))
+}
+
+/** As `loadKeys`, of a file that lies anywhere. */
+export async function loadKeysAt(file: string): Promise<readonly Key[]> {
   const text = readText(file)
   if (text === undefined) return []
   let raw: unknown

@@ -7,7 +7,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import {join} from 'node:path'
+import {basename, join, resolve} from 'node:path'
 import {checkClusterName} from '../cluster/names.ts'
 import {nearest} from '../cluster/nearest.ts'
 import {API_VERSION, type Cluster} from '../cluster/node.ts'
@@ -67,11 +67,34 @@ export async function loadCluster(
 ): Promise<Cluster> {
   const text = readCluster(paths, name)
   if (text === undefined) return {name, nodes: []}
-  const cached = readCompiled(paths, name, text)
+  return compiled(paths, {name, text, file: clusterFile(paths, name)})
+}
+
+/** As `loadCluster`, of a cluster file that lies anywhere; its name is the file's. CLUSTER_NOT_FOUND if there is none. */
+export async function loadClusterAt(paths: Pick<Paths, 'cache'>, file: string): Promise<Cluster> {
+  const name = clusterNameOf(file)
+  const text = readText(file)
+  if (text !== undefined) return compiled(paths, {name, text, file})
+  throw new OllamaxError('CLUSTER_NOT_FOUND', `there is no file ${resolve(file)}`, {
+    suggestions: ['write one as docs/config.md says, or: ollamax cluster export NAME > FILE'],
+    details: {file: resolve(file)},
+  })
+}
+
+/** The name of the cluster in a file: `fleet` for `/etc/ollamax/fleet.yaml`. BAD_INPUT if that cannot be one. */
+export function clusterNameOf(file: string): string {
+  return checkClusterName(basename(file).replace(/\.ya?ml$/i, ''))
+}
+
+async function compiled(
+  paths: Pick<Paths, 'cache'>,
+  source: {readonly name: string; readonly text: string; readonly file: string},
+): Promise<Cluster> {
+  const cached = readCompiled(paths, source.name, source.text)
   if (cached) return cached
   const {compile} = await import('./compile.ts')
-  const {cluster} = compile({name, text, file: clusterFile(paths, name)})
-  keepCompiled(paths, text, cluster)
+  const {cluster} = compile(source)
+  keepCompiled(paths, source.text, cluster)
   return cluster
 }
 

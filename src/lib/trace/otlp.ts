@@ -50,6 +50,7 @@ export function openOtlp(url: string, {env, version, onTrouble}: TracingOptions)
   })
   const tracer = provider.getTracer('ollamax', version)
   return {
+    on: true,
     startTrace: (headers) => startTrace(tracer, headers),
     async close() {
       const {promise, resolve} = Promise.withResolvers<void>()

@@ -6,6 +6,8 @@ export type TraceHeaders = Readonly<Record<string, string | readonly string[] | 
 
 /** What the gateway tells OpenTelemetry. Nothing of it throws or waits, besides `close`. */
 export interface Tracing {
+  /** False: nothing is traced, and nobody need ask for a trace. */
+  readonly on: boolean
   /** A request has arrived: a span of its own, within the caller's where `traceparent` names one. */
   startTrace(headers: TraceHeaders): Trace
   /** Sends what is left, at most two seconds long. */
@@ -32,7 +34,7 @@ export interface TracedAttempt {
 const NO_ATTEMPT: TracedAttempt = {headers: {}, end: () => {}}
 const NO_TRACE: Trace = {attempt: () => NO_ATTEMPT, end: () => {}}
 /** Traces nothing, at no cost. */
-const NO_TRACING: Tracing = {startTrace: () => NO_TRACE, close: async () => {}}
+const NO_TRACING: Tracing = {on: false, startTrace: () => NO_TRACE, close: async () => {}}
 
 export interface TracingOptions {
   readonly env: Readonly<Record<string, string | undefined>>

@@ -4,7 +4,7 @@ import {afterEach, beforeEach, expect, test} from 'vitest'
 import type {SshNode} from '../../../src/lib/cluster/node.ts'
 import {OllamaxError} from '../../../src/lib/errors.ts'
 import {editCluster} from '../../../src/lib/state/edit.ts'
-import {clusterFile, loadCluster} from '../../../src/lib/state/load.ts'
+import {clusterFile, loadCluster, loadClusterAt} from '../../../src/lib/state/load.ts'
 import {type Paths, pathsFor} from '../../../src/lib/state/paths.ts'
 import {type TempHome, tempHome} from '../../support/temp-home.ts'
 
@@ -84,4 +84,19 @@ test('the compiled form is used only for the very text it was made from', async 
   expect((await loadCluster(paths, 'default')).nodes[0]?.name).toBe('b')
   writeFileSync(cache, '{"broken')
   expect((await loadCluster(paths, 'default')).nodes[0]?.name).toBe('b')
+})
+
+test('a cluster file that lies anywhere is named by its base name, and no directory of ours is looked at', async () => {
+  const file = join(home.dir, 'Fleet.YML')
+  writeFileSync(file, 'apiVersion: ollamax/v1\nkind: Cluster\nnodes: [{name: a, ssh: a}]\n')
+  expect(await loadClusterAt(paths, file)).toEqual({name: 'Fleet', nodes: [ssh('a', {ssh: 'a'})]})
+  writeFileSync(file, 'nodes: 7\n')
+  const broken = await failure(loadClusterAt(paths, file))
+  expect(broken.code).toBe('CONFIG_INVALID')
+  expect(broken.message).toContain(file)
+  expect((await failure(loadClusterAt(paths, join(home.dir, 'x.yaml')))).code).toBe(
+    'CLUSTER_NOT_FOUND',
+  )
+  for (const name of ['.yaml', 'my fleet.yaml', `${'x'.repeat(64)}.yaml`])
+    expect((await failure(loadClusterAt(paths, join(home.dir, name)))).code).toBe('BAD_INPUT')
 })

@@ -1,67 +1,9 @@
-import {once} from 'node:events'
-import {createServer, type ServerResponse} from 'node:http'
-import type {AddressInfo} from 'node:net'
-import {json} from 'node:stream/consumers'
-import {expect, onTestFinished, test} from 'vitest'
+import type {ServerResponse} from 'node:http'
+import {expect, test} from 'vitest'
 import {openTracing, type Tracing} from '../../../src/lib/trace/tracing.ts'
+import {collector, plain} from '../../support/collector.ts'
 import {requestRecord} from '../../support/request-record.ts'
 import {waitFor} from '../../support/wait-for.ts'
-
-/** A span as OTLP's JSON has it. */
-interface OtlpSpan {
-  readonly traceId: string
-  readonly spanId: string
-  readonly parentSpanId?: string
-  readonly name: string
-  readonly kind: number
-  readonly startTimeUnixNano: string
-  readonly endTimeUnixNano: string
-  readonly attributes: readonly {
-    readonly key: string
-    readonly value: Readonly<Record<string, unknown>>
-  }[]
-  readonly status: {readonly code?: number}
-}
-
-interface OtlpBody {
-  readonly resourceSpans: readonly {
-    readonly resource: {readonly attributes: OtlpSpan['attributes']}
-    readonly scopeSpans: readonly {readonly spans: readonly OtlpSpan[]}[]
-  }[]
-}
-
-/** Stands in for an OpenTelemetry collector; `answer` may keep it waiting or refuse. */
-async function collector(answer = (response: ServerResponse) => void response.end('{}')) {
-  const bodies: OtlpBody[] = []
-  const heads: string[] = []
-  const server = createServer(async (request, response) => {
-    heads.push(`${request.method} ${request.url} ${request.headers['content-type']}`)
-    try {
-      bodies.push((await json(request)) as OtlpBody)
-    } catch {
-      // Its sender gave up, as it does at the deadline of closing.
-      return
-    }
-    response.setHeader('content-type', 'application/json')
-    answer(response)
-  }).listen(0, '127.0.0.1')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  await once(server, 'listening')
-  return {
-    env: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    },
-    heads,
-    bodies,
-    spans: () =>
-      bodies.flatMap((body) =>
-        body.resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans)),
-      ),
-  }
-}
 
 async function open(env: Readonly<Record<string, string>>) {
   const trouble: string[] = []
@@ -71,10 +13,6 @@ async function open(env: Readonly<Record<string, string>>) {
     onTrouble: (words) => trouble.push(words),
   })
   return {tracing, trouble}
-}
-
-function plain(attributes: OtlpSpan['attributes']) {
-  return Object.fromEntries(attributes.map(({key, value}) => [key, Object.values(value)[0]]))
 }
 
 /** One request that fails on alpha and is answered by beta. */
