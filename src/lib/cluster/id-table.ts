@@ -53,4 +53,8 @@ export class IdTable<T> {
   *values(): IterableIterator<T> {
     for (const things of this.#things) yield* [...things]
   }
+
+  [Symbol.iterator](): IterableIterator<T> {
+    return this.values()
+  }
 }
