@@ -21,6 +21,8 @@ export function blame(attempt: Attempt, failure: Failure, verdict: Verdict, nowM
       hindrance.missed(nowMs)
       replica.unloaded(nowMs)
     }
+    // It has loaded nothing, so nobody is to be answered in the context that it asked for.
+    abandonLoad(attempt, nowMs)
     return
   }
   replica.rates.current = learnFailure(replica.rates.current, nowMs)
@@ -42,7 +44,7 @@ export function forget(attempt: Attempt, nowMs: number): void {
   abandonLoad(attempt, nowMs)
 }
 
-/** Ollama gives up a load whose request has gone; the next one starts it anew. */
+/** Ollama gives up a load whose request has gone, and begins none for one that it refuses; the next one starts it anew. */
 function abandonLoad({replica, begunMs}: Attempt, nowMs: number): void {
   const {residence, running} = replica
   if (begunMs === undefined && residence.loading && running.length === 0) replica.unloaded(nowMs)

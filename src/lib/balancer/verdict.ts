@@ -46,7 +46,8 @@ export function isLoadError(failure: Failure): boolean {
 }
 
 function judgeStatus(status: number, words: string): Verdict {
-  if (status === 404) return /model.*not found/s.test(words) ? 'missing' : 'broken'
+  // Another 404 is that of a path: an Ollama too old for this API is well for all others.
+  if (status === 404) return /model.*not found/s.test(words) ? 'missing' : 'unable'
   if (status === 429 || status === 503) return 'busy'
   // Embeddings of a chat model: another version of Ollama may make them.
   if (status === 501) return 'unable'

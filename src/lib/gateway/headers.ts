@@ -49,12 +49,23 @@ export function passedHeaders(raw: readonly Buffer[]): string[] {
 /** A client's raw headers as a node may see them. Those of ours stay with us. */
 export function forwardedHeaders(raw: readonly string[]): string[] {
   const passed: string[] = []
+  let listed = ''
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = `${raw[at]}`.toLowerCase()
+    if (name === 'connection') listed += `${raw[at + 1]},`
     if (!DROPPED_FROM_CLIENT.has(name) && !name.startsWith('x-ollamax-'))
       passed.push(name, `${raw[at + 1]}`)
   }
-  return passed
+  return USUAL.test(listed) ? passed : without(passed, listed)
+}
+
+/** What stands in nearly every Connection header, and names no other one. */
+const USUAL = /^((keep-alive|close),)?$/i
+
+/** Connection may list more headers that end with the connection. */
+function without(headers: readonly string[], listed: string): string[] {
+  const names = new Set(listed.split(',').map((name) => name.trim().toLowerCase()))
+  return headers.filter((_, at) => !names.has(`${headers[at - (at % 2)]}`))
 }
 
 /** A request's headers with those of its trace (lower case) in the place of the client's own. */

@@ -20,7 +20,7 @@ const cases: ReadonlyArray<readonly [Failure, Verdict]> = [
   [reply(503, 'server busy, please try again.  maximum pending requests exceeded'), 'busy'],
   [reply(429, 'too many requests'), 'busy'],
   // It is not well, or is no Ollama.
-  [reply(404, '404 page not found'), 'broken'],
+  [reply(404, '404 page not found'), 'unable'],
   [reply(401, 'unauthorized'), 'broken'],
   [reply(403, ''), 'broken'],
   [reply(500, 'llama-server process no longer running: unknown '), 'broken'],

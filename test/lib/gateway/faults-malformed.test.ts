@@ -157,10 +157,13 @@ const refused: readonly string[] = [
   to('A: b', '', 'post /api/chat HTTP/1.1'),
   to('A: b', '', 'POST /api/ch at HTTP/1.1'),
   to('A: b', '', 'POST /api/chat\x01 HTTP/1.1'),
-  to('Expect: everything', good),
-  'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
+  to('Connection: close\r\nExpect: everything', good),
   'GET / HTTP/1.1\r\n\r\n',
   'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+  to(
+    'Transfer-Encoding: chunked\r\nTrailer: Content-Length',
+    `${good.length.toString(16)};a=b\r\n${good}\r\n0\r\nContent-Length: 5\r\n\r\n`,
+  ),
 ]
 
 /** Answered as what it is: one request, whose body is a body. */
@@ -169,16 +172,11 @@ const answered: readonly string[] = [
   to('Transfer-Encoding: chunked', chunked(good)),
   to('Transfer-Encoding: Chunked', chunked(good)),
   to(
-    'Transfer-Encoding: chunked\r\nTrailer: Content-Length',
-    `${good.length.toString(16)};a=b\r\n${good}\r\n0\r\nContent-Length: 5\r\n\r\n`,
-  ),
-  to(
     `Content-Length: ${good.length}\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__`,
     good,
   ),
   to(`Content-Length: ${good.length}\r\nConnection: X-Secret, Content-Length\r\nX-Secret: 1`, good),
   to(`Content-Length: ${good.length}\r\nX-Bytes: \xe4\xff`, good),
-  to(`Content-Length: ${good.length}`, good, 'POST http://127.0.0.1/api/chat HTTP/1.1'),
 ]
 
 /** All that comes back until the gateway closes. */
@@ -189,6 +187,10 @@ async function raw(gateway: TestGateway, text: string): Promise<string> {
     got += chunk.toString('latin1')
   })
   socket.on('error', () => {})
+  socket.setTimeout(2000, () => {
+    got += '(still open)'
+    socket.destroy()
+  })
   socket.write(text, 'latin1')
   await new Promise((closed) => socket.once('close', closed))
   return got
@@ -198,8 +200,9 @@ test('no shape of a request hides another one from the gateway', async () => {
   const gateway = await start()
   const [node] = gateway.nodes
   const worked = () => node?.requests.filter(({method}) => method !== 'GET').length ?? 0
-  for (const shape of refused) {
-    const got = await raw(gateway, shape)
+  const answers = await Promise.all(refused.map((shape) => raw(gateway, shape)))
+  for (const [at, shape] of refused.entries()) {
+    const got = answers[at] ?? ''
     expect(got, JSON.stringify(shape)).toMatch(/^HTTP\/1\.1 4\d\d /)
     expect(got.match(/HTTP\/1\.1 \d\d\d/g), JSON.stringify(shape)).toHaveLength(1)
     expect(worked(), JSON.stringify(shape)).toBe(0)

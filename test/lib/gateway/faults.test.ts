@@ -151,7 +151,10 @@ test('a flapping node costs no client its answer', async () => {
 
 test('when all nodes fail, retries are a fifth of the requests at most, beyond the floor', async () => {
   const fault = {kind: 'status', status: 500, on: 'inference'} as const
-  const gateway = await start([{fault}, {fault}, {fault}, {fault}], {slots: 8})
+  const gateway = await start([{fault}, {fault}, {fault}, {fault}], {
+    slots: 8,
+    dispatch: {nodeWaitMs: 500},
+  })
   const sentMs = performance.now()
   const all = await askMany(400, 80, () => ask(gateway.url, chat))
   const tookMs = performance.now() - sentMs

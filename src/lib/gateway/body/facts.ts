@@ -72,9 +72,14 @@ function optionsOf(body: Buffer, {places, doubled}: Fields): {numCtx?: number; m
   const numCtx = shortValue(body, inner, 'num_ctx')
   const most = shortValue(body, inner, 'num_predict')
   return {
-    ...(typeof numCtx === 'number' ? {numCtx} : {}),
+    // Others are answered in the context that a model was loaded with: it has to be one.
+    ...(isCount(numCtx) ? {numCtx} : {}),
     ...(typeof most === 'number' ? {most} : {}),
   }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
 }
 
 /** A short value, parsed; undefined where there is none, or a long one. */
