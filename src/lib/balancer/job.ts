@@ -1,3 +1,4 @@
+import {seriousNeeds} from './candidates.ts'
 import type {DispatchRequest} from './dispatch-request.ts'
 import type {ModelState} from './model-state.ts'
 import type {Replica} from './replica.ts'
@@ -31,6 +32,8 @@ export class Job {
   readonly request: DispatchRequest
   readonly model: ModelState
   readonly submittedMs: number
+  /** What its model must be able to do; undefined: whatever it is, the nodes shall say. */
+  readonly needs: string | undefined
   /** Replicas that it was given to and that failed. */
   readonly tried: Replica[] = []
   /** Absent while it waits. */
@@ -45,6 +48,13 @@ export class Job {
     this.request = request
     this.model = model
     this.submittedMs = submittedMs
+    const {needs} = request
+    this.needs =
+      needs &&
+      seriousNeeds(
+        needs,
+        model.replicas.map(({tag}) => tag),
+      )
   }
 
   /** Time that its attempt still needs, as expected. */

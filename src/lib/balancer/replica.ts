@@ -1,7 +1,7 @@
 import {sameModel} from '../cluster/model-name.ts'
 import type {LoadedModel, ModelTag, Reading} from '../cluster/reading.ts'
 import {Breaker} from './breaker.ts'
-import type {Candidate, Excluded, Residency} from './candidates.ts'
+import {type Candidate, does, type Excluded, type Residency} from './candidates.ts'
 import type {DispatchRequest} from './dispatch-request.ts'
 import type {Job} from './job.ts'
 import type {DispatchLimits} from './limits.ts'
@@ -114,15 +114,14 @@ export class Replica implements Candidate {
   /** Why it cannot take the request now; undefined: it can. */
   blocked(job: Job, nowMs: number): Excluded['reason'] | undefined {
     const {at} = this
-    const {only, among, needs} = job.request
+    const {only, among} = job.request
     if (only !== undefined ? only !== this.node : at.spec.drained)
       return only === undefined ? 'drained' : 'other'
     if (among && !among.includes(this.node)) return 'other'
     if (!at.reading) return 'silent'
     if (at.down || at.gone) return 'down'
     if (this.#missingMs !== undefined) return 'no-model'
-    const {capabilities} = this.tag
-    if (needs && capabilities && !capabilities.includes(needs)) return 'unable'
+    if (job.needs && !does(this.tag, job.needs)) return 'unable'
     if (job.tried.includes(this)) return 'tried'
     if (!this.breaker.allows(nowMs) || !at.breaker.allows(nowMs)) return 'broken'
     if (nowMs < this.#bannedUntilMs) return 'banned'

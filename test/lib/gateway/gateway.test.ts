@@ -195,6 +195,28 @@ describe('failover before the first byte', () => {
   })
 })
 
+describe('vectors', () => {
+  const ask = {model: 'm', input: 'hi'}
+
+  test('come from a node that lists its model as one that makes none', async () => {
+    const liar = {name: 'm', capabilities: ['embedding'], listedCapabilities: ['completion']}
+    const gateway = await start([{models: [liar]}])
+    expect((await post(gateway, '/api/embed', ask)).status).toBe(200)
+  })
+
+  test('of a model that makes none: the words are those of the node, and the node stays well', async () => {
+    const gateway = await start([{models: ['m']}, {models: ['m']}])
+    for (const path of ['/api/embed', '/v1/embeddings'])
+      for (let count = 0; count < 5; count++) {
+        const reply = await post(gateway, path, ask)
+        expect(reply.status).toBe(501)
+        expect(await reply.text()).toContain('This server does not support embeddings')
+      }
+    const reply = await post(gateway, '/api/generate', {model: 'm', prompt: 'hi'})
+    expect(reply.status).toBe(200)
+  })
+})
+
 describe('after the first byte', () => {
   test.each(['rst', 'fin', 'clean'] as const)(
     'a stream that ends by %s ends in an error line',
