@@ -2,7 +2,7 @@ import {hostname} from 'node:os'
 import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
 import type {NodeSpec} from '../../src/lib/cluster/node.ts'
 import {PrefixHasher} from '../../src/lib/gateway/body/prefix.ts'
-import type {Exchange} from '../../src/lib/gateway/exchange.ts'
+import type {Exchange, ExchangeOutcome} from '../../src/lib/gateway/exchange.ts'
 import {Fleet} from '../../src/lib/gateway/fleet.ts'
 import {DEFAULT_LIMITS, type GatewayLimits, openGateway} from '../../src/lib/gateway/gateway.ts'
 import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
@@ -21,6 +21,8 @@ export interface TestGateway {
   readonly hub: Hub
   /** Everything that has ended, inference or not. */
   readonly ended: readonly Exchange[]
+  /** Of each of those, as it was when it ended: what comes later is in no log. */
+  readonly outcomes: readonly (ExchangeOutcome | undefined)[]
   /** Bugs that the gateway has caught. */
   readonly bugs: readonly unknown[]
   drain(deadlineMs: number): Promise<void>
@@ -51,13 +53,18 @@ export async function startGateway(
 ): Promise<TestGateway> {
   const nodes = await Promise.all(nodeOptions.map((one) => startFakeOllama(one)))
   const ended: Exchange[] = []
+  const outcomes: (ExchangeOutcome | undefined)[] = []
+  const noteEnd = (exchange: Exchange) => {
+    ended.push(exchange)
+    outcomes.push(exchange.outcome)
+  }
   const bugs: unknown[] = []
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
     lost: (node) => fleet.look(node),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     failed: () => {},
-    ended: (exchange) => ended.push(exchange),
+    ended: noteEnd,
   })
   const dispatcher = new Dispatcher({sink: hub, random: Math.random})
   hub.use(dispatcher)
@@ -85,7 +92,7 @@ export async function startGateway(
     origin: {origins: options.origins ?? [], loopback: true, hostname: hostname()},
     allowCloud: options.allowCloud ?? false,
     metrics: async () => ({type: 'text/plain', text: ''}),
-    ended: (exchange) => ended.push(exchange),
+    ended: noteEnd,
     bug: (error) => bugs.push(error),
   })
   return {
@@ -95,6 +102,7 @@ export async function startGateway(
     fleet,
     hub,
     ended,
+    outcomes,
     bugs,
     drain: (deadlineMs) => gateway.drain(deadlineMs),
     async close() {
