@@ -58,7 +58,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const id = ++count
     const at = {id, requestId: `${instance}-${id.toString(36)}`, startedMs: performance.now()}
-    const admitted = options.guard(request, at.startedMs)
+    const admitted = options.guard(request, Date.now())
     const target = admitted.target
     const exchange = new Exchange(
       at,

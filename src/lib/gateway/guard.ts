@@ -24,7 +24,7 @@ export interface Refused {
   readonly problem: Problem
 }
 
-/** Lets requests in. Must be quick: it stands before every one of them. */
+/** Lets requests in. Must be quick: it stands before every one of them. `nowMs`: wall time, ms since the epoch. */
 export type Guard = (request: IncomingMessage, nowMs: number) => Admitted | Refused
 
 /** Lets everybody in, as an Ollama does that listens on loopback. */

@@ -36,7 +36,8 @@ export function keyGuard({keyring, limiter, required}: KeyGuardOptions): Guard {
       target: request.url ?? '/',
       rawHeaders: request.rawHeaders,
     })
-    if (found.kind === 'refused') return refused('/', unauthorized(MALFORMED[found.reason]))
+    // No path: what stands in it may be a token, and the root is open to all.
+    if (found.kind === 'refused') return refused('', unauthorized(MALFORMED[found.reason]))
     const {target} = found
     const ring = keyring()
     const identified = ring.identify(found.credential, nowMs)
