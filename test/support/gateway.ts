@@ -3,7 +3,7 @@ import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
 import type {DispatchLimits} from '../../src/lib/balancer/limits.ts'
 import type {NodeSpec} from '../../src/lib/cluster/node.ts'
 import {PrefixHasher} from '../../src/lib/gateway/body/prefix.ts'
-import type {Exchange} from '../../src/lib/gateway/exchange.ts'
+import type {Exchange, ExchangeOutcome} from '../../src/lib/gateway/exchange.ts'
 import {Fleet} from '../../src/lib/gateway/fleet.ts'
 import {DEFAULT_LIMITS, type GatewayLimits, openGateway} from '../../src/lib/gateway/gateway.ts'
 import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
@@ -25,6 +25,8 @@ export interface TestGateway {
   readonly ended: readonly Exchange[]
   /** Attempts that a node failed, as `n1 timeout`. */
   readonly failures: readonly string[]
+  /** Of each of those, as it was when it ended: what comes later is in no log. */
+  readonly outcomes: readonly (ExchangeOutcome | undefined)[]
   /** Bugs that the gateway has caught. */
   readonly bugs: readonly unknown[]
   drain(deadlineMs: number): Promise<void>
@@ -60,6 +62,11 @@ export async function startGateway(
 ): Promise<TestGateway> {
   const nodes = await Promise.all(nodeOptions.map((one) => startFakeOllama(one)))
   const ended: Exchange[] = []
+  const outcomes: (ExchangeOutcome | undefined)[] = []
+  const noteEnd = (exchange: Exchange) => {
+    ended.push(exchange)
+    outcomes.push(exchange.outcome)
+  }
   const bugs: unknown[] = []
   const failures: string[] = []
   const hub = new Hub({
@@ -67,7 +74,7 @@ export async function startGateway(
     lost: (node) => fleet.look(node),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     failed: (node, kind) => failures.push(`${node} ${kind}`),
-    ended: (exchange) => ended.push(exchange),
+    ended: noteEnd,
   })
   const dispatcher = new Dispatcher({
     sink: hub,
@@ -100,7 +107,7 @@ export async function startGateway(
     origin: {origins: options.origins ?? [], loopback: true, hostname: hostname()},
     allowCloud: options.allowCloud ?? false,
     metrics: async () => ({type: 'text/plain', text: ''}),
-    ended: (exchange) => ended.push(exchange),
+    ended: noteEnd,
     bug: (error) => bugs.push(error),
   })
   return {
@@ -111,6 +118,7 @@ export async function startGateway(
     hub,
     ended,
     failures,
+    outcomes,
     bugs,
     drain: (deadlineMs) => gateway.drain(deadlineMs),
     async close() {

@@ -106,25 +106,47 @@ export function candidatesFor(
 ): {readonly candidates: readonly Candidate[]; readonly excluded: readonly Excluded[]} {
   const candidates: Candidate[] = []
   const excluded: Excluded[] = []
+  const tags = () => nodes.flatMap((node) => tagIn(request, node) ?? [])
+  const needs = request.needs && seriousNeeds(request.needs, tags())
+  const asked = {...request, needs}
   for (const node of nodes) {
-    const found = consider(request, node, rates)
+    const found = consider(asked, node, rates)
     if ('reason' in found) excluded.push(found)
     else candidates.push(found)
   }
   return {candidates, excluded}
 }
 
-function consider(request: BalanceRequest, node: NodeView, rates: Rates): Candidate | Excluded {
+/** True if the model does it there, or its node does not tell: old versions of Ollama do not. */
+export function does({capabilities}: ModelTag, needs: string): boolean {
+  return capabilities?.includes(needs) ?? true
+}
+
+/**
+ * What the request needs, if any list says that it is done anywhere. Where none does, the lists decide nothing:
+ * Ollama 0.33 lists some embedding models as others, and its own refusal says more than ours.
+ */
+export function seriousNeeds(needs: string, tags: readonly ModelTag[]): string | undefined {
+  return tags.some((tag) => does(tag, needs)) ? needs : undefined
+}
+
+function tagIn({model}: Pick<BalanceRequest, 'model'>, {reading}: NodeView): ModelTag | undefined {
+  if (reading?.kind !== 'up') return undefined
+  return reading.models.find(({name}) => sameModel(name, model))
+}
+
+type Asked = Omit<BalanceRequest, 'needs'> & {readonly needs: string | undefined}
+
+function consider(request: Asked, node: NodeView, rates: Rates): Candidate | Excluded {
   const {name, reading, inFlight, lastUsedMs} = node
   if (node.drained) return {node: name, reason: 'drained', text: 'drained'}
   if (!reading) return {node: name, reason: 'silent', text: 'has not answered yet'}
   if (reading.kind === 'down')
     return {node: name, reason: 'down', text: `${reading.code}: ${reading.message}`}
-  const tag = reading.models.find((model) => sameModel(model.name, request.model))
+  const tag = tagIn(request, node)
   if (!tag) return {node: name, reason: 'no-model', text: 'does not have the model'}
   const {needs} = request
-  // Old versions of Ollama do not tell; they are asked.
-  if (needs && tag.capabilities && !tag.capabilities.includes(needs))
+  if (needs && !does(tag, needs))
     return {node: name, reason: 'unable', text: `${tag.name} there does not do ${needs}`}
   const loaded = reading.loaded.find((model) => isOf(model, tag))
   const key = modelKey(request.model)

@@ -1,3 +1,4 @@
+import {seriousNeeds} from './candidates.ts'
 import type {DispatchRequest} from './dispatch-request.ts'
 import type {ModelState} from './model-state.ts'
 import type {Replica} from './replica.ts'
@@ -35,6 +36,8 @@ export class Job {
   readonly request: DispatchRequest
   readonly model: ModelState
   readonly submittedMs: number
+  /** What its model must be able to do; undefined: whatever it is, the nodes shall say. */
+  readonly needs: string | undefined
   /** Replicas that it was given to and that failed. */
   readonly tried: Replica[] = []
   /** Absent while it waits. */
@@ -52,6 +55,13 @@ export class Job {
     this.model = model
     this.submittedMs = submittedMs
     this.sinceMs = submittedMs
+    const {needs} = request
+    this.needs =
+      needs &&
+      seriousNeeds(
+        needs,
+        model.replicas.map(({tag}) => tag),
+      )
   }
 
   /** Time that its attempt still needs, as expected. */

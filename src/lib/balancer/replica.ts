@@ -1,7 +1,7 @@
 import {sameModel} from '../cluster/model-name.ts'
 import type {LoadedModel, ModelTag, Reading} from '../cluster/reading.ts'
 import {Breaker} from './breaker.ts'
-import type {Candidate, Excluded, Residency} from './candidates.ts'
+import {type Candidate, does, type Excluded, type Residency} from './candidates.ts'
 import {ContextRates} from './context-rates.ts'
 import type {DispatchRequest} from './dispatch-request.ts'
 import {Hindrance} from './hindrance.ts'
@@ -130,7 +130,7 @@ export class Replica implements Candidate {
     if (!at.reading) return 'silent'
     if (at.down || at.gone) return 'down'
     if (this.hindrance.missing) return 'no-model'
-    if (!this.#able(job.request)) return 'unable'
+    if (!this.#able(job)) return 'unable'
     if (job.tried.includes(this)) return 'tried'
     if (!this.breaker.allows(nowMs) || !at.breaker.allows(nowMs)) return 'broken'
     return this.hindrance.now(nowMs)
@@ -228,9 +228,9 @@ export class Replica implements Candidate {
     this.#noteLoad()
   }
 
-  #able({needs}: DispatchRequest): boolean {
-    const {capabilities, sizeBytes} = this.tag
-    if (needs && capabilities && !capabilities.includes(needs)) return false
+  #able({needs}: Job): boolean {
+    const {sizeBytes} = this.tag
+    if (needs && !does(this.tag, needs)) return false
     const {memoryBytes} = this.at.spec
     return memoryBytes === undefined || sizeBytes <= memoryBytes || !!this.residence.loaded
   }

@@ -80,6 +80,15 @@ export class Fleet {
     this.#watches.get(name)?.soon()
   }
 
+  /** Looks at nodes anew; resolves when what they have now is known, or after `withinMs`. */
+  async fresh(names: readonly string[], withinMs: number): Promise<void> {
+    const looks = names.flatMap((name) => this.#watches.get(name)?.fresh() ?? [])
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, withinMs)
+    await Promise.race([Promise.all(looks), late.promise])
+    clearTimeout(timer)
+  }
+
   /** Resolves when every node has been looked at once, or the signal aborts. */
   async looked(signal: AbortSignal): Promise<void> {
     const all = Promise.all([...this.#watches.values()].map((watch) => watch.first))
@@ -120,6 +129,8 @@ class Watch implements FleetNode {
   #timer: NodeJS.Timeout | undefined
   #looking = false
   #again = false
+  /** Called at the end of the next look that begins. */
+  #waiting: (() => void)[] = []
   #downMs = DOWN_MS.first
 
   constructor(spec: NodeSpec, everyMs: number, options: FleetOptions) {
@@ -132,6 +143,15 @@ class Watch implements FleetNode {
   soon(): void {
     if (this.#looking) this.#again = true
     else this.#schedule(SOON_MS)
+  }
+
+  /** Resolves at the end of a look that has not begun yet. */
+  fresh(): Promise<void> {
+    const {promise, resolve} = Promise.withResolvers<void>()
+    this.#waiting.push(resolve)
+    if (this.#looking) this.#again = true
+    else this.#schedule(0)
+    return promise
   }
 
   retire(): void {
@@ -147,11 +167,13 @@ class Watch implements FleetNode {
   #end(): void {
     clearTimeout(this.#timer)
     this.#stop.abort(new Error('the node is no longer watched'))
+    for (const told of this.#waiting.splice(0)) told()
   }
 
   async #look(): Promise<void> {
     this.#looking = true
     this.#again = false
+    const waiting = this.#waiting.splice(0)
     try {
       const {reading, tags, ps} = await this.#read()
       if (this.#stop.signal.aborted) return
@@ -165,6 +187,7 @@ class Watch implements FleetNode {
       // Only when it is no longer watched.
     } finally {
       this.#looking = false
+      for (const told of waiting) told()
       if (!this.#stop.signal.aborted) this.#schedule(this.#again ? SOON_MS : this.#nextMs())
     }
   }

@@ -28,6 +28,8 @@ export class BlobPlaces {
 const MOST_BLOBS = 1000
 /** For calls that end at once on a healthy node; pulls and creations take as long as they take. */
 const QUICK_MS = 60_000
+/** Who lists models after a change shall see it; for a node that is slow to tell, nobody waits longer. */
+const FRESH_MS = 1000
 
 /** What management calls work with. */
 export interface ManageContext {
@@ -56,14 +58,10 @@ export async function manage(
     return exchange.problem({status: 403, message: `this key may not use model '${forbidden}'`})
   if (call === 'copy' || call === 'delete') return everywhere(exchange, {body, subject}, context)
   const nodes = candidatesOf(call, {object, subject}, context)
-  if (nodes.length === 0) {
-    if (!context.fleet.nodes().some(canBeAsked)) return noNode(exchange)
-    return exchange.problem({status: 404, message: `model '${subject}' not found`})
-  }
+  if (nodes.length === 0) return noNode(exchange)
+  if (call === 'show') return oneOf(exchange, nodes, {body, context})
   // A pull that has begun somewhere is not begun a second time elsewhere.
-  const tries = call === 'show' ? nodes : nodes.slice(0, 1)
-  await oneOf(exchange, tries, {body, context})
-  if (call !== 'show') for (const {spec} of tries) context.fleet.look(spec.name)
+  await oneOf(exchange, nodes.slice(0, 1), {body, context, changes: true})
 }
 
 function candidatesOf(
@@ -74,7 +72,8 @@ function candidatesOf(
   const up = fleet.nodes().filter(canBeAsked).sort(byAptitude)
   const named = only === undefined ? up : up.filter(({spec}) => spec.name === only)
   const holders = holdersOf(named, subject)
-  if (call === 'show' || call === 'push') return holders
+  // What nobody has is told in a node's own words.
+  if (call === 'show' || call === 'push') return holders.length > 0 ? holders : named.slice(0, 1)
   if (call === 'pull') return holders.length > 0 ? holders : named
   const files = {...object.object('files'), ...object.object('adapters')}
   for (const digest of Object.values(files)) {
@@ -90,19 +89,27 @@ function candidatesOf(
 async function oneOf(
   exchange: Exchange,
   nodes: readonly FleetNode[],
-  {body, context}: {readonly body: Buffer; readonly context: ManageContext},
+  {
+    body,
+    context,
+    changes = false,
+  }: {
+    readonly body: Buffer
+    readonly context: ManageContext
+    /** What the node has is another afterwards. */
+    readonly changes?: boolean
+  },
 ): Promise<void> {
   let last: unknown
   for (const {spec} of nodes) {
+    const beforeEnd = () => context.fleet.fresh([spec.name], FRESH_MS)
     const upstream = context.fleet.upstream(spec.name)
     if (!upstream) continue
     exchange.node = spec.name
     exchange.attempts++
-    const passed = await pass(exchange, upstream, requestOf(exchange, body))
-    if (passed.kind === 'passed') {
-      exchange.outcome = passed.status < 400 ? 'ok' : passed.status < 500 ? 'caller' : 'failed'
-      return
-    }
+    const request = {...requestOf(exchange, body), ...(changes ? {beforeEnd} : {})}
+    const passed = await pass(exchange, upstream, request)
+    if (passed.kind === 'passed') return
     last = passed.error
     context.fleet.look(spec.name)
   }
@@ -128,9 +135,7 @@ async function everywhere(
   const up = context.fleet.nodes().filter(canBeAsked)
   if (up.length === 0) return noNode(exchange)
   const holders = holdersOf(up, subject)
-  if (holders.length === 0)
-    return exchange.problem({status: 404, message: `model '${subject}' not found`})
-  await onAll(exchange, holders, {body, context})
+  await onAll(exchange, holders.length > 0 ? holders : up.slice(0, 1), {body, context})
 }
 
 /** Unloads a model wherever it is in memory. False: it is nowhere, so any node may say so. */
@@ -163,7 +168,10 @@ async function onAll(
       return collect(upstream, request, signal)
     }),
   )
-  for (const {spec} of nodes) context.fleet.look(spec.name)
+  await context.fleet.fresh(
+    nodes.map(({spec}) => spec.name),
+    FRESH_MS,
+  )
   const failed = answers.flatMap((answer, at) =>
     answer.status === 'rejected' ? [`${nodes[at]?.spec.name}: ${messageOf(answer.reason)}`] : [],
   )
@@ -215,6 +223,5 @@ export async function blob(
       message: `node ${node.spec.name}: ${messageOf(passed.error)}`,
     })
   }
-  exchange.outcome = passed.status < 400 ? 'ok' : 'caller'
   if (passed.status < 300) blobs.remember(digest, node.spec.name)
 }

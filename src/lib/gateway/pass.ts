@@ -9,6 +9,8 @@ export interface PassRequest {
   readonly target: string
   readonly headers: readonly string[]
   readonly body: Buffer | Readable | null
+  /** Done before the client is told that the answer has ended. */
+  readonly beforeEnd?: () => Promise<void>
 }
 
 /** How it went; after `failed` nothing has reached the client, so another node may be asked. */
@@ -16,7 +18,7 @@ export type Passed =
   | {readonly kind: 'passed'; readonly status: number}
   | {readonly kind: 'failed'; readonly error: unknown}
 
-/** Passes a node's answer on as it comes, whatever its status. Ends the exchange when the client leaves. */
+/** Passes a node's answer on as it comes, whatever its status, and notes how it ended. Ends the exchange when the client leaves. */
 export function pass(
   exchange: Exchange,
   upstream: Upstream,
@@ -49,14 +51,21 @@ export function pass(
           response.once('drain', () => control?.resume())
         },
         end() {
-          response.removeListener('close', left)
-          response.end()
-          resolve({kind: 'passed', status})
+          const finish = () => {
+            response.removeListener('close', left)
+            // Before the end, which may close the response at once.
+            exchange.outcome ??= status < 400 ? 'ok' : status < 500 ? 'caller' : 'failed'
+            response.end()
+            resolve({kind: 'passed', status})
+          }
+          if (request.beforeEnd) void request.beforeEnd().then(finish)
+          else finish()
         },
         fail(error) {
           response.removeListener('close', left)
           if (status === 0) resolve({kind: 'failed', error})
           else {
+            exchange.outcome = 'failed'
             // Its length or its last chunk is missing: the client sees that it is not whole.
             response.destroy()
             resolve({kind: 'passed', status: 502})

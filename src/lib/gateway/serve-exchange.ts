@@ -45,7 +45,7 @@ export function serveExchange(
   state: {readonly draining: boolean},
 ): void {
   const {route} = exchange
-  const own = route.kind === 'own' && (route.page === 'healthz' || route.page === 'readyz')
+  const health = route.kind === 'own' && (route.page === 'healthz' || route.page === 'readyz')
   if (route.kind === 'inference' && admitted.kind === 'admitted' && !state.draining) {
     infer(exchange, route, {admitted, floor}).catch((error: unknown) =>
       failed(exchange, error, floor),
@@ -56,12 +56,14 @@ export function serveExchange(
     exchange.outcome ??= 'cancelled'
     floor.ended(exchange)
   })
-  if (state.draining && !own) {
+  if (state.draining && !health) {
     exchange.problem({status: 503, message: 'the gateway is shutting down', retryAfterMs: 2000})
     return
   }
-  // Whether it lives is no secret; everything else needs the right to ask.
-  if (admitted.kind === 'refused' && !own) {
+  // Whether it lives is no secret, and the ollama command tells what is wrong only where its first question,
+  // for the root, was answered; everything else needs the right to ask.
+  const open = health || (route.kind === 'own' && route.page === 'root')
+  if (admitted.kind === 'refused' && !open) {
     exchange.problem(admitted.problem)
     return
   }

@@ -36,11 +36,13 @@ export function keyGuard({keyring, limiter, required}: KeyGuardOptions): Guard {
       target: request.url ?? '/',
       rawHeaders: request.rawHeaders,
     })
-    if (found.kind === 'refused') return refused('/', unauthorized(MALFORMED[found.reason]))
+    // No path: what stands in it may be a token, and the root is open to all.
+    if (found.kind === 'refused') return refused('', unauthorized(request, MALFORMED[found.reason]))
     const {target} = found
     const ring = keyring()
     const identified = ring.identify(found.credential, nowMs)
-    if (identified.kind === 'refused') return refused(target, unauthorized(WHY[identified.reason]))
+    if (identified.kind === 'refused')
+      return refused(target, unauthorized(request, WHY[identified.reason]))
     const {key} = identified
     const taken = isHealth(request) ? ({kind: 'ok'} as const) : limiter.take(key, nowMs)
     if (taken.kind === 'wait')
@@ -68,6 +70,13 @@ function admitted(target: string, key: Key, ring: Keyring): Admitted {
 
 const refused = (target: string, problem: Problem): Refused => ({kind: 'refused', target, problem})
 
-const unauthorized = (message: string): Problem => ({status: 401, message})
+/**
+ * 401, and 403 for the `ollama` command: that one takes 401 for a demand to sign in at ollama.com, and shows
+ * the words of everything else.
+ */
+const unauthorized = ({headers}: IncomingMessage, message: string): Problem => ({
+  status: headers['user-agent']?.startsWith('ollama/') ? 403 : 401,
+  message,
+})
 
 const isHealth = ({url}: IncomingMessage) => url === '/healthz' || url === '/readyz'

@@ -96,6 +96,14 @@ describe('who can take a request', () => {
     expect(excluded).toMatchObject([{node: 'a', reason: 'unable'}])
   })
 
+  test('where no list says that it does it, the nodes themselves are asked: a list may be wrong', () => {
+    const request = {...ask, needs: 'embedding'}
+    const chatOnly = view('a', {reading: up('a', {models: [tag({capabilities: ['completion']})]})})
+    const {candidates, excluded} = candidatesFor(request, [chatOnly], {})
+    expect(candidates.map(({node}) => node)).toEqual(['a'])
+    expect(excluded).toEqual([])
+  })
+
   test('a loaded model is known by its digest when it was loaded under another name', () => {
     const reading = up('n', {loaded: [loaded({name: 'alias:latest'})]})
     const [candidate] = candidatesFor(ask, [view('n', {reading})], {}).candidates

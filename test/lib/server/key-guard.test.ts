@@ -1,55 +1,73 @@
 import {afterEach, expect, test} from 'vitest'
-import type {Key, TokenKey} from '../../../src/lib/auth/key.ts'
+import type {Key} from '../../../src/lib/auth/key.ts'
 import {Keyring} from '../../../src/lib/auth/keyring.ts'
-import {makeKeyId, makeToken} from '../../../src/lib/auth/make-token.ts'
+import {makeToken} from '../../../src/lib/auth/make-token.ts'
 import {RateLimiter} from '../../../src/lib/auth/rate-limit.ts'
 import {keyGuard} from '../../../src/lib/server/key-guard.ts'
 import {startGateway, type TestGateway} from '../../support/gateway.ts'
 import {ollamaSigner} from '../../support/ollama-signer.ts'
-
-// Keys as the gateway asks for them: by the clock on the wall, not by how long the gateway runs.
 
 const open: TestGateway[] = []
 afterEach(async () => {
   for (const gateway of open.splice(0)) await gateway.close()
 })
 
-async function startWith(keys: readonly Key[]) {
+async function start(...keys: readonly Key[]): Promise<TestGateway> {
   const ring = new Keyring(keys)
-  const limiter = new RateLimiter()
-  const guard = keyGuard({keyring: () => ring, limiter, required: () => true})
+  const guard = keyGuard({keyring: () => ring, limiter: new RateLimiter(), required: () => true})
   const gateway = await startGateway([{}], {guard})
   open.push(gateway)
   return gateway
 }
 
-function tokenKey(change: Partial<TokenKey> = {}) {
-  const {token, hash} = makeToken()
-  const id = makeKeyId()
-  const key: Key = {kind: 'token', id, name: id, createdAtMs: Date.now(), hash, ...change}
-  return {key, headers: {authorization: `Bearer ${token}`}}
-}
+const nowS = () => Math.floor(Date.now() / 1000)
+const statusOf = async (url: string, init: RequestInit = {}) => (await fetch(url, init)).status
 
-test('a key that has expired lets nobody in, one that has not does', async () => {
-  const old = tokenKey({expiresAtMs: Date.now() - 1000})
-  const valid = tokenKey({expiresAtMs: Date.now() + 60_000})
-  const gateway = await startWith([old.key, valid.key])
-  const status = async (headers: Record<string, string>) =>
-    (await fetch(`${gateway.url}/api/tags`, {headers})).status
-  expect(await status(old.headers)).toBe(401)
-  expect(await status(valid.headers)).toBe(200)
+test('a request that the ollama command has signed just now is let in, an old one is not', async () => {
+  const signer = ollamaSigner()
+  const {publicKey} = signer
+  const gateway = await start({kind: 'ssh', id: 'a', name: 'a', createdAtMs: 0, publicKey})
+  const signed = (ts: number) =>
+    statusOf(`${gateway.url}/api/tags?ts=${ts}`, {
+      headers: {authorization: signer.authorize('GET', '/api/tags', ts)},
+    })
+  expect(await signed(nowS())).toBe(200)
+  expect(await signed(nowS() - 3600)).toBe(401)
 })
 
-test("the ollama command's signature of now lets in, one of long ago does not", async () => {
-  const signer = ollamaSigner()
-  const id = makeKeyId()
-  const {publicKey} = signer
-  const gateway = await startWith([{kind: 'ssh', id, name: id, createdAtMs: 0, publicKey}])
-  const status = async (ts: number) => {
-    const headers = {authorization: signer.authorize('GET', '/api/tags', ts)}
-    return (await fetch(`${gateway.url}/api/tags?ts=${ts}`, {headers})).status
-  }
-  const nowS = Math.floor(Date.now() / 1000)
-  expect(await status(nowS)).toBe(200)
-  expect(await status(nowS - 3600)).toBe(401)
+test('a key is good until its time is over', async () => {
+  const [past, future] = [makeToken(), makeToken()]
+  const common = {kind: 'token', createdAtMs: 0} as const
+  const gateway = await start(
+    {...common, id: 'a', name: 'a', hash: past.hash, expiresAtMs: Date.now() - 1000},
+    {...common, id: 'b', name: 'b', hash: future.hash, expiresAtMs: Date.now() + 60_000},
+  )
+  const tags = `${gateway.url}/api/tags`
+  const by = (token: string) => statusOf(tags, {headers: {authorization: `Bearer ${token}`}})
+  expect(await by(past.token)).toBe(401)
+  expect(await by(future.token)).toBe(200)
+})
+
+test('without a key the ollama command gets as far as to tell what is wrong', async () => {
+  const gateway = await start()
+  // Every command begins with this, and makes no sense of a refusal there.
+  expect(await statusOf(`${gateway.url}/`, {method: 'HEAD'})).toBe(200)
+  expect(await statusOf(`${gateway.url}/t/wrong/`, {method: 'HEAD'})).toBe(200)
+  // It takes 401 for a demand to sign in at ollama.com.
+  const agent = {'user-agent': 'ollama/0.33.0 (amd64 linux) Go/go1.26.8'}
+  const reply = await fetch(`${gateway.url}/api/tags`, {headers: agent})
+  expect(reply.status).toBe(403)
+  expect(await reply.json()).toMatchObject({error: expect.stringContaining('a key is needed')})
+  for (const path of ['/api/version', '/metrics', '/v1/models'])
+    expect(await statusOf(gateway.url + path)).toBe(401)
+})
+
+test('a credential that is none at all opens nothing, whatever is asked for', async () => {
+  const gateway = await start()
+  for (const headers of [
+    {authorization: 'Basic YTpi'},
+    {authorization: 'Bearer a', 'x-api-key': 'b'},
+  ])
+    for (const path of ['/', '/api/tags', '/t/a/', '/v1/models'])
+      expect(await statusOf(gateway.url + path, {headers})).toBe(401)
 })

@@ -9,6 +9,7 @@ export interface Model {
   readonly blob: string
   readonly sizeBytes: number
   readonly capabilities: readonly string[]
+  readonly listedCapabilities: readonly string[]
   readonly family: string
   readonly parameterSize: string
   readonly quantization: string
@@ -34,12 +35,14 @@ export function modelOf(given: string | FakeModel, now = new Date()): Model {
   const name = fullName(fake.name)
   if (name === undefined) throw new Error(`not a model name: ${fake.name}`)
   const embedding = fake.name.includes('embed')
+  const capabilities = fake.capabilities ?? [embedding ? 'embedding' : 'completion']
   return {
     name,
     digest: fake.digest ?? sha256(`manifest of ${name}`),
     blob: fake.blob ?? sha256(`weights of ${name}`),
     sizeBytes: fake.sizeBytes ?? 1_200_000,
-    capabilities: fake.capabilities ?? [embedding ? 'embedding' : 'completion'],
+    capabilities,
+    listedCapabilities: fake.listedCapabilities ?? capabilities,
     family: fake.family ?? 'llama',
     parameterSize: fake.parameterSize ?? '1.1M',
     quantization: fake.quantization ?? 'F16',
