@@ -2,6 +2,7 @@ import {hostname} from 'node:os'
 import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
 import type {NodeSpec} from '../../src/lib/cluster/node.ts'
 import {PrefixHasher} from '../../src/lib/gateway/body/prefix.ts'
+import {Decisions} from '../../src/lib/gateway/decisions.ts'
 import type {Exchange} from '../../src/lib/gateway/exchange.ts'
 import {Fleet} from '../../src/lib/gateway/fleet.ts'
 import {DEFAULT_LIMITS, type GatewayLimits, openGateway} from '../../src/lib/gateway/gateway.ts'
@@ -9,6 +10,7 @@ import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
 import {Hub} from '../../src/lib/gateway/hub.ts'
 import {BlobPlaces} from '../../src/lib/gateway/manage.ts'
 import {twinsOf} from '../../src/lib/gateway/places.ts'
+import {recordOf} from '../../src/lib/server/record.ts'
 import type {FakeOptions} from './fake-ollama/options.ts'
 import {type FakeOllama, startFakeOllama} from './fake-ollama.ts'
 
@@ -52,12 +54,16 @@ export async function startGateway(
   const nodes = await Promise.all(nodeOptions.map((one) => startFakeOllama(one)))
   const ended: Exchange[] = []
   const bugs: unknown[] = []
+  const decisions = new Decisions()
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
     lost: (node) => fleet.look(node),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     failed: () => {},
-    ended: (exchange) => ended.push(exchange),
+    ended: (exchange) => {
+      ended.push(exchange)
+      decisions.add(recordOf(exchange))
+    },
   })
   const dispatcher = new Dispatcher({sink: hub, random: Math.random})
   hub.use(dispatcher)
@@ -79,6 +85,8 @@ export async function startGateway(
     guard: options.guard ?? openGuard,
     fleet,
     hub,
+    dispatcher,
+    decisions,
     blobs: new BlobPlaces(),
     hasher: new PrefixHasher(),
     limits: {...DEFAULT_LIMITS, ...options.limits},
