@@ -3,6 +3,7 @@ import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
 import type {DispatchLimits} from '../../src/lib/balancer/limits.ts'
 import type {NodeSpec} from '../../src/lib/cluster/node.ts'
 import {PrefixHasher} from '../../src/lib/gateway/body/prefix.ts'
+import {Decisions} from '../../src/lib/gateway/decisions.ts'
 import type {Exchange, ExchangeOutcome} from '../../src/lib/gateway/exchange.ts'
 import {Fleet} from '../../src/lib/gateway/fleet.ts'
 import {DEFAULT_LIMITS, type GatewayLimits, openGateway} from '../../src/lib/gateway/gateway.ts'
@@ -11,6 +12,7 @@ import {Hub} from '../../src/lib/gateway/hub.ts'
 import {BlobPlaces} from '../../src/lib/gateway/manage.ts'
 import {twinsOf} from '../../src/lib/gateway/places.ts'
 import {balancedNode} from '../../src/lib/server/balanced-node.ts'
+import {recordOf} from '../../src/lib/server/record.ts'
 import type {FakeOptions} from './fake-ollama/options.ts'
 import {type FakeOllama, startFakeOllama} from './fake-ollama.ts'
 
@@ -69,12 +71,16 @@ export async function startGateway(
   }
   const bugs: unknown[] = []
   const failures: string[] = []
+  const decisions = new Decisions()
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
     lost: (node) => fleet.look(node),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     failed: (node, kind) => failures.push(`${node} ${kind}`),
-    ended: noteEnd,
+    ended: (exchange) => {
+      noteEnd(exchange)
+      decisions.add(recordOf(exchange))
+    },
   })
   const dispatcher = new Dispatcher({
     sink: hub,
@@ -101,6 +107,8 @@ export async function startGateway(
     guard: options.guard ?? openGuard,
     fleet,
     hub,
+    dispatcher,
+    decisions,
     blobs: new BlobPlaces(),
     hasher: new PrefixHasher(),
     limits: {...DEFAULT_LIMITS, ...options.limits},

@@ -25,7 +25,15 @@ export type Route =
 /** What an inference asks of a model. */
 export type Call = 'generate' | 'chat' | 'embed' | 'completions' | 'responses' | 'messages'
 export type Manage = 'show' | 'pull' | 'push' | 'create' | 'copy' | 'delete'
-export type Page = 'root' | 'version' | 'healthz' | 'readyz' | 'metrics'
+export type Page =
+  | 'root'
+  | 'version'
+  | 'healthz'
+  | 'readyz'
+  | 'metrics'
+  | 'explain'
+  | 'decisions'
+  | 'fleet'
 
 /** Method and path; GET serves HEAD too. */
 const TABLE: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
@@ -33,6 +41,11 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/healthz': {GET: {kind: 'own', name: '/healthz', page: 'healthz'}},
   '/readyz': {GET: {kind: 'own', name: '/readyz', page: 'readyz'}},
   '/metrics': {GET: {kind: 'own', name: '/metrics', page: 'metrics'}},
+  '/ollamax/v1/explain': {POST: {kind: 'own', name: '/ollamax/v1/explain', page: 'explain'}},
+  '/ollamax/v1/decisions': {
+    GET: {kind: 'own', name: '/ollamax/v1/decisions', page: 'decisions'},
+  },
+  '/ollamax/v1/fleet': {GET: {kind: 'own', name: '/ollamax/v1/fleet', page: 'fleet'}},
   '/api/version': {GET: {kind: 'own', name: '/api/version', page: 'version'}},
   '/api/tags': {GET: {kind: 'list', name: '/api/tags', list: 'tags'}},
   '/api/ps': {GET: {kind: 'list', name: '/api/ps', list: 'ps'}},

@@ -1,16 +1,13 @@
-import type {BalanceRequest} from '../balancer/candidates.ts'
-import type {DispatchRequest, Priority} from '../balancer/dispatch-request.ts'
-import {POLICY_NAMES} from '../balancer/policies.ts'
 import {modelKey} from '../cluster/model-name.ts'
+import {dispatchOf, headerOf, refusalOf} from './asked.ts'
 import {type Facts, readFacts} from './body/facts.ts'
 import {BadBody, parseObject} from './body/parse.ts'
-import {BLOCK_TOKENS, type PrefixHasher} from './body/prefix.ts'
 import {type BodyLimits, ClientGone, readBody, SlowBody, TooLarge} from './body/read.ts'
 import type {Exchange} from './exchange.ts'
-import type {Fleet} from './fleet.ts'
 import type {Admitted, Guard, Refused} from './guard.ts'
 import {forwardedHeaders} from './headers.ts'
 import type {Hub} from './hub.ts'
+import {type Inside, type InsideFloor, inside, isInside} from './inside.ts'
 import {modelsOf, oldestVersion, psOf, tagsOf} from './lists.ts'
 import {type BlobPlaces, blob, type ManageContext, manage, unload} from './manage.ts'
 import {canBeAsked} from './places.ts'
@@ -18,12 +15,10 @@ import type {Page, Route} from './route.ts'
 import {Thread} from './thread.ts'
 
 /** What every request is served with. */
-export interface Floor {
+export interface Floor extends InsideFloor {
   readonly guard: Guard
-  readonly fleet: Fleet
   readonly hub: Hub
   readonly blobs: BlobPlaces
-  readonly hasher: PrefixHasher
   readonly limits: BodyLimits
   /** Models that a node would pass on to Ollama's cloud are let through. */
   readonly allowCloud: boolean
@@ -81,7 +76,9 @@ async function other(
   const mayUse = (model: string) => admitted?.mayUse(model) ?? false
   switch (route.kind) {
     case 'own':
-      return page(exchange, route.page, floor, state)
+      if (!isInside(route.page)) return page(exchange, route.page, floor, state)
+      if (admitted) await inside(exchange, route.page, {admitted, floor})
+      return
     case 'list': {
       const nodes = floor.fleet.nodes()
       if (route.list === 'ps')
@@ -122,7 +119,7 @@ async function other(
 
 async function page(
   exchange: Exchange,
-  which: Page,
+  which: Exclude<Page, Inside>,
   {fleet, metrics}: Floor,
   {draining}: {readonly draining: boolean},
 ): Promise<void> {
@@ -222,72 +219,8 @@ function threadOf(
   return Thread.of(of.route.call, parseObject(of.body))
 }
 
-function refusalOf(facts: Facts, admitted: Admitted, {allowCloud}: Floor) {
-  const {model} = facts
-  if (!model) return {status: 400, message: 'model is required'}
-  if (!admitted.mayUse(model))
-    return {status: 403, message: `this key may not use model '${model}'`}
-  if (!allowCloud && CLOUD.test(model))
-    return {
-      status: 403,
-      message: `model '${model}' would be answered by Ollama's cloud, not by a node of this fleet`,
-    }
-  return undefined
-}
-
-/** Names that make a node pass the request on to ollama.com. */
-const CLOUD = /[:-]cloud$/i
-
-function dispatchOf(
-  {id, request}: Exchange,
-  of: {
-    readonly route: Inference
-    readonly facts: Facts
-    readonly admitted: Admitted
-    readonly prefix: readonly number[]
-  },
-): DispatchRequest {
-  const {facts, admitted, route} = of
-  const session = headerOf(request.headers['x-ollamax-session'])
-  const only = headerOf(request.headers['x-ollamax-node'])
-  const policy = POLICY_NAMES.find((name) => name === request.headers['x-ollamax-policy'])
-  const asked: BalanceRequest = {
-    model: facts.model,
-    promptTokens: facts.promptTokens,
-    ...(facts.maxAnswerTokens === undefined ? {} : {maxAnswerTokens: facts.maxAnswerTokens}),
-    ...(facts.numCtx === undefined ? {} : {numCtx: facts.numCtx}),
-    ...(route.call === 'embed' ? {needs: 'embedding'} : {}),
-  }
-  return {
-    ...asked,
-    id,
-    tenant: admitted.tenant,
-    weight: admitted.weight,
-    priority: priorityOf(headerOf(request.headers['x-ollamax-priority']), admitted.priority),
-    prefix: of.prefix,
-    blockTokens: BLOCK_TOKENS,
-    streams: facts.stream,
-    canSetNumCtx: route.dialect === 'ollama',
-    ...(session === undefined ? {} : {session}),
-    ...(only === undefined ? {} : {only}),
-    ...(policy === undefined ? {} : {policy}),
-  }
-}
-
-const RANK: Readonly<Record<Priority, number>> = {high: 0, normal: 1, low: 2}
-
-/** A client may ask for less than its key gives, never for more. */
-function priorityOf(asked: string | undefined, given: Priority): Priority {
-  const known = asked === 'high' || asked === 'normal' || asked === 'low'
-  return known && RANK[asked] >= RANK[given] ? asked : given
-}
-
 function contextOf({request}: Exchange, admitted: Admitted, {fleet, blobs}: Floor): ManageContext {
   return {fleet, blobs, admitted, only: headerOf(request.headers['x-ollamax-node'])}
-}
-
-function headerOf(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined
 }
 
 function failed(exchange: Exchange, error: unknown, floor: Floor): void {

@@ -1,12 +1,9 @@
-import type {Cluster, DirectNode, GatewaySpec} from '../cluster/node.ts'
-import {OllamaxError} from '../errors.ts'
+import type {Cluster, GatewaySpec} from '../cluster/node.ts'
 import type {Endpoint} from '../ollama/endpoint.ts'
 import {httpTransport} from '../ollama/http-transport.ts'
 import type {Transport} from '../ollama/request.ts'
+import {GATEWAY, gatewayNode, isAbsent} from './ask-gateway.ts'
 import {attempt, type Dispatched, type DispatchTools, type Order} from './ask-node.ts'
-
-/** What an answer through the gateway is said to come from as long as it does not say it itself. */
-const GATEWAY = 'gateway'
 
 /**
  * Lets a running gateway answer: it sees all requests, so it chooses better than one process can. Undefined if
@@ -17,7 +14,7 @@ export async function dispatchThrough<T>(
   order: Order<T>,
   {cluster, gateway}: {readonly cluster: Cluster; readonly gateway: GatewaySpec},
 ): Promise<Dispatched<T> | undefined> {
-  const node = asNode(gateway)
+  const node = gatewayNode(gateway)
   let answering: string | undefined
   const endpoint = async () => {
     const reached = await tools.endpoint(node)
@@ -36,19 +33,6 @@ export async function dispatchThrough<T>(
   if (isAbsent(tried.error)) return undefined
   const {explainFailure} = await import('./explain-failure.ts')
   throw await explainFailure(tools, {order, cluster, nodes: [node], failed: [tried], excluded: []})
-}
-
-function asNode({url, key, ca}: GatewaySpec): DirectNode {
-  return {
-    kind: 'direct',
-    name: GATEWAY,
-    url,
-    headers: key ? {'x-api-key': key} : {},
-    labels: {},
-    drained: false,
-    ollama: {},
-    ...(ca === undefined ? {} : {ca}),
-  }
 }
 
 /** Sends the wishes of the order along, and hears who has answered. */
@@ -72,10 +56,4 @@ function wishing(
     if (typeof by === 'string') heard(by)
     return opened
   }
-}
-
-/** Nothing listens there: no gateway runs, and the nodes can be asked without one. */
-function isAbsent(error: OllamaxError): boolean {
-  const {phase} = (error.details ?? {}) as {phase?: string}
-  return OllamaxError.is(error, 'NODE_UNREACHABLE') && phase === 'connect'
 }

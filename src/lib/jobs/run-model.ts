@@ -86,7 +86,7 @@ async function answer(tools: RunTools, options: RunOptions): Promise<Answer> {
     return {value: {...told, last}, sample: last?.stats ?? {}}
   }
   const order: Order<typeof told & {last: AnswerChunk | undefined}> = {
-    request: {...requestOf(body), ...(options.cached ? {cached: options.cached} : {})},
+    request: {...balanceRequestOf(body), ...(options.cached ? {cached: options.cached} : {})},
     node: options.node,
     policy: options.policy,
     signal: options.signal,
@@ -115,7 +115,8 @@ const isChat = (body: GenerateRequest | ChatRequest): body is ChatRequest => 'me
 const amount = ({response, shown}: {response: string; shown: number}) =>
   `${response.length} characters in ${shown} ${shown === 1 ? 'piece' : 'pieces'}`
 
-function requestOf(body: GenerateRequest | ChatRequest): Order<unknown>['request'] {
+/** What of such a body bears on the choice of a node. */
+export function balanceRequestOf(body: GenerateRequest | ChatRequest): Order<unknown>['request'] {
   const characters = isChat(body)
     ? body.messages.reduce((sum, message) => sum + message.content.length, 0)
     : `${body.system ?? ''}${body.prompt ?? ''}`.length

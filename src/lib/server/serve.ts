@@ -4,6 +4,7 @@ import {RateLimiter} from '../auth/rate-limit.ts'
 import {OllamaxError} from '../errors.ts'
 import {PrefixHasher} from '../gateway/body/prefix.ts'
 import {steadyMs} from '../gateway/clock.ts'
+import {Decisions} from '../gateway/decisions.ts'
 import type {Exchange} from '../gateway/exchange.ts'
 import {DEFAULT_LIMITS, type Gateway, openGateway} from '../gateway/gateway.ts'
 import {BlobPlaces} from '../gateway/manage.ts'
@@ -61,10 +62,12 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
     version: options.version,
     onTrouble: (words) => log.warn(words),
   })
+  const decisions = new Decisions()
   const ended = (exchange: Exchange) => {
     const record = recordOf(exchange)
     metrics.record(record)
     log.access(record)
+    if (exchange.route.kind === 'inference') decisions.add(record)
     exchange.trace?.end(record)
   }
   const running = startFleet(tools, cluster, {
@@ -105,6 +108,8 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
       }),
       fleet,
       hub,
+      dispatcher,
+      decisions,
       blobs: new BlobPlaces(),
       hasher: new PrefixHasher(),
       limits: DEFAULT_LIMITS,

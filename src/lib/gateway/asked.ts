@@ -1,0 +1,82 @@
+import type {BalanceRequest} from '../balancer/candidates.ts'
+import type {DispatchRequest, Priority} from '../balancer/dispatch-request.ts'
+import {POLICY_NAMES} from '../balancer/policies.ts'
+import type {Facts} from './body/facts.ts'
+import {BLOCK_TOKENS} from './body/prefix.ts'
+import type {Problem} from './dialects/problem.ts'
+import type {Exchange} from './exchange.ts'
+import type {Admitted} from './guard.ts'
+import type {Route} from './route.ts'
+
+type Inference = Extract<Route, {kind: 'inference'}>
+
+/** Why such a request is not even tried; undefined: it may be. */
+export function refusalOf(
+  facts: Facts,
+  admitted: Admitted,
+  {allowCloud}: {readonly allowCloud: boolean},
+): Problem | undefined {
+  const {model} = facts
+  if (!model) return {status: 400, message: 'model is required'}
+  if (!admitted.mayUse(model))
+    return {status: 403, message: `this key may not use model '${model}'`}
+  if (!allowCloud && CLOUD.test(model))
+    return {
+      status: 403,
+      message: `model '${model}' would be answered by Ollama's cloud, not by a node of this fleet`,
+    }
+  return undefined
+}
+
+/** Names that make a node pass the request on to ollama.com. */
+const CLOUD = /[:-]cloud$/i
+
+/** The request as the dispatcher takes it: the body's facts, the headers' wishes, the key's rights. */
+export function dispatchOf(
+  {id, request}: Exchange,
+  of: {
+    readonly route: Inference
+    readonly facts: Facts
+    readonly admitted: Admitted
+    readonly prefix: readonly number[]
+  },
+): DispatchRequest {
+  const {facts, admitted, route} = of
+  const session = headerOf(request.headers['x-ollamax-session'])
+  const only = headerOf(request.headers['x-ollamax-node'])
+  const policy = POLICY_NAMES.find((name) => name === request.headers['x-ollamax-policy'])
+  const asked: BalanceRequest = {
+    model: facts.model,
+    promptTokens: facts.promptTokens,
+    ...(facts.maxAnswerTokens === undefined ? {} : {maxAnswerTokens: facts.maxAnswerTokens}),
+    ...(facts.numCtx === undefined ? {} : {numCtx: facts.numCtx}),
+    ...(route.call === 'embed' ? {needs: 'embedding'} : {}),
+  }
+  return {
+    ...asked,
+    id,
+    tenant: admitted.tenant,
+    weight: admitted.weight,
+    priority: priorityOf(headerOf(request.headers['x-ollamax-priority']), admitted.priority),
+    prefix: of.prefix,
+    blockTokens: BLOCK_TOKENS,
+    streams: facts.stream,
+    canSetNumCtx: route.dialect === 'ollama',
+    ...(session === undefined ? {} : {session}),
+    ...(only === undefined ? {} : {only}),
+    ...(policy === undefined ? {} : {policy}),
+  }
+}
+
+const RANK: Readonly<Record<Priority, number>> = {high: 0, normal: 1, low: 2}
+
+/** A client may ask for less than its key gives, never for more. */
+function priorityOf(asked: string | undefined, given: Priority): Priority {
+  const known = asked === 'high' || asked === 'normal' || asked === 'low'
+  return known && RANK[asked] >= RANK[given] ? asked : given
+}
+
+/** A header that stands there once and is not too long. */
+export function headerOf(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined
+}

@@ -1,0 +1,75 @@
+import type {Dispatcher} from '../balancer/dispatcher.ts'
+import {routePlanOf} from '../balancer/route-plan.ts'
+import {dispatchOf, refusalOf} from './asked.ts'
+import {readFacts} from './body/facts.ts'
+import type {PrefixHasher} from './body/prefix.ts'
+import {type BodyLimits, readBody} from './body/read.ts'
+import {steadyMs} from './clock.ts'
+import type {Decisions} from './decisions.ts'
+import type {Exchange} from './exchange.ts'
+import type {Fleet} from './fleet.ts'
+import {fleetPage} from './fleet-page.ts'
+import type {Admitted} from './guard.ts'
+import type {Page} from './route.ts'
+
+/** What these pages are made from. */
+export interface InsideFloor {
+  readonly fleet: Fleet
+  /** Asked what it would do and how things stand. */
+  readonly dispatcher: Pick<Dispatcher, 'explain' | 'view'>
+  /** Of the latest requests. */
+  readonly decisions: Decisions
+  readonly hasher: PrefixHasher
+  readonly limits: BodyLimits
+  readonly allowCloud: boolean
+}
+
+/** Pages that show how the balancer decides. */
+export type Inside = 'explain' | 'decisions' | 'fleet'
+export const isInside = (which: Page): which is Inside =>
+  which === 'explain' || which === 'decisions' || which === 'fleet'
+
+/** More than a table holds. */
+const MOST_DECISIONS = 1000
+
+/** Answers one of them; decides nothing. Throws BadBody and what reading a body throws. */
+export async function inside(
+  exchange: Exchange,
+  which: Inside,
+  {admitted, floor}: {readonly admitted: Admitted; readonly floor: InsideFloor},
+): Promise<void> {
+  const mayUse = (model: string) => admitted.mayUse(model)
+  switch (which) {
+    case 'explain':
+      return explain(exchange, {admitted, floor})
+    case 'decisions': {
+      const asked = new URL(exchange.target, 'http://x').searchParams.get('limit') ?? ''
+      const most = /^\d{1,4}$/.test(asked) ? Number(asked) : MOST_DECISIONS
+      return exchange.json(200, {decisions: floor.decisions.latest(most, mayUse)})
+    }
+    case 'fleet': {
+      const nowMs = steadyMs()
+      const view = floor.dispatcher.view(nowMs)
+      return exchange.json(200, fleetPage(floor.fleet.nodes(), view, {nowMs, mayUse}))
+    }
+  }
+}
+
+/** What would be done with such a request; the body is that of a chat, a generate or an embed. */
+async function explain(
+  exchange: Exchange,
+  {admitted, floor}: {readonly admitted: Admitted; readonly floor: InsideFloor},
+): Promise<void> {
+  const body = await readBody(exchange.request, floor.limits)
+  exchange.bytesIn = body.length
+  const facts = readFacts(body, {call: 'generate', streams: true})
+  exchange.model = facts.model || undefined
+  const refusal = refusalOf(facts, admitted, floor)
+  if (refusal) return exchange.problem(refusal)
+  const {places} = facts.fields
+  const call = places.has('input') ? 'embed' : places.has('messages') ? 'chat' : 'generate'
+  const prefix = floor.hasher.hash(body, facts.fields)
+  const route = {kind: 'inference', name: exchange.route.name, dialect: 'ollama', call} as const
+  const request = dispatchOf(exchange, {route, facts, admitted, prefix})
+  exchange.json(200, routePlanOf(request, floor.dispatcher.explain(request, steadyMs())))
+}

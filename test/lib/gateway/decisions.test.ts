@@ -1,0 +1,47 @@
+import fc from 'fast-check'
+import {expect, test} from 'vitest'
+import {Decisions} from '../../../src/lib/gateway/decisions.ts'
+import {requestRecord} from '../../support/request-record.ts'
+
+const everything = () => true
+const ids = (decisions: Decisions, most = 1000, mayUse: (model: string) => boolean = everything) =>
+  decisions.latest(most, mayUse).map(({id}) => Number(id))
+
+test('however many come, the latest are kept, and told latest first', () => {
+  fc.assert(
+    fc.property(fc.nat(50), fc.integer({min: 1, max: 20}), fc.nat(30), (count, kept, most) => {
+      const decisions = new Decisions(kept)
+      for (let id = 0; id < count; id++) decisions.add(requestRecord({requestId: `${id}`}))
+      const all = Array.from({length: count}, (_, at) => count - 1 - at)
+      expect(ids(decisions, most)).toEqual(all.slice(0, Math.min(kept, most)))
+    }),
+  )
+})
+
+test('1,000 are kept', () => {
+  const decisions = new Decisions()
+  for (let id = 0; id < 2500; id++) decisions.add(requestRecord({requestId: `${id}`}))
+  expect(ids(decisions, 10_000)).toHaveLength(1000)
+  expect(ids(decisions, 10_000).at(-1)).toBe(1500)
+})
+
+test('who may not use a model hears nothing of its requests, and of others as many as were asked for', () => {
+  const decisions = new Decisions()
+  for (let id = 0; id < 6; id++)
+    decisions.add(requestRecord({requestId: `${id}`, model: id % 2 ? 'a:latest' : 'b:latest'}))
+  expect(ids(decisions, 2, (model) => model === 'a:latest')).toEqual([5, 3])
+})
+
+test('what is not known is null', () => {
+  const decisions = new Decisions()
+  const {node: _, reason: _r, firstByteMs: _f, answerTokens: _a, ...record} = requestRecord()
+  decisions.add({...record, outcome: 'refused', queueMs: 1.23456})
+  expect(decisions.latest(1, everything)[0]).toMatchObject({
+    node: null,
+    reason: null,
+    firstByteMs: null,
+    answerTokens: null,
+    outcome: 'refused',
+    queueMs: 1.23,
+  })
+})
