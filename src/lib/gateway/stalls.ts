@@ -1,15 +1,14 @@
-import type {IdTable} from '../cluster/id-table.ts'
 import type {Exchange} from './exchange.ts'
 
 /**
  * Ends, after that time, answers that their clients do not take: they would hold a slot of a node, or what is left
  * of an answer, for ever. Stalled is what waits for the client and has got nothing new since.
  */
-export function watchStalls(running: IdTable<Exchange>, stallMs: number): {close(): void} {
+export function watchStalls(running: Iterable<Exchange>, stallMs: number): {close(): void} {
   const stalled = new WeakMap<Exchange, {readonly bytesOut: number; readonly sinceMs: number}>()
   const look = () => {
     const nowMs = performance.now()
-    for (const exchange of running.values()) {
+    for (const exchange of running) {
       const {response, bytesOut} = exchange
       const known = stalled.get(exchange)
       if (!response.writableEnded && !response.writableNeedDrain) stalled.delete(exchange)
