@@ -1,72 +1,43 @@
 import {readFileSync} from 'node:fs'
-import {Flags} from '@oclif/core'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {colorsOn, paint} from '../lib/cli/paint.ts'
+import {
+  type ServeFlags,
+  type ServiceFlags,
+  serveFlags,
+  serveWords,
+  serviceFlags,
+} from '../lib/cli/serve-flags.ts'
 import {parseDuration} from '../lib/cluster/size.ts'
 import {messageOf, OllamaxError} from '../lib/errors.ts'
+import type {ServiceResult} from '../lib/server/service/service.ts'
 
-export interface ServeResult {
-  /** Where it listened. */
-  readonly url: string
-}
+export type ServeResult =
+  | {
+      /** Where it listened. */
+      readonly url: string
+    }
+  | ServiceResult
 
 export default class Serve extends BaseCommand {
   static override summary = 'be one Ollama, OpenAI and Anthropic address in front of all nodes'
   static override description =
-    'Stays in the foreground until Ctrl-C or SIGTERM; then it takes nothing new and lets the running requests end.'
+    'Stays in the foreground until Ctrl-C or SIGTERM; then it takes nothing new and lets the running requests end. With --install it becomes a service with these very flags; secrets that the cluster file takes from the environment go into /etc/ollamax/serve.env, or ~/.config/ollamax/serve.env of an account.'
   static override examples = [
     '<%= config.bin %> serve',
     'OLLAMA_HOST=127.0.0.1:11435 ollama run llama3.2 "why is the sky blue?"',
     '<%= config.bin %> serve --listen 0.0.0.0:11435 --tls-cert cert.pem --tls-key key.pem',
+    '<%= config.bin %> serve --install --dry-run',
+    'sudo <%= config.bin %> serve --install --listen 0.0.0.0:11435',
   ]
   static override flags = {
-    listen: Flags.string({
-      summary: 'address to listen on',
-      default: '127.0.0.1:11435',
-      helpValue: 'HOST:PORT',
-      env: 'OLLAMAX_LISTEN',
-    }),
-    config: Flags.string({
-      summary:
-        "cluster file to serve instead of --cluster's; its keys are in NAME.keys.json beside it",
-      helpValue: 'FILE',
-    }),
-    'tls-cert': Flags.string({
-      summary: 'PEM file with the certificate (chain)',
-      helpValue: 'FILE',
-      dependsOn: ['tls-key'],
-    }),
-    'tls-key': Flags.string({
-      summary: 'PEM file with its private key',
-      helpValue: 'FILE',
-      dependsOn: ['tls-cert'],
-    }),
-    'allow-cloud': Flags.boolean({
-      summary: "let models through that a node would pass on to Ollama's cloud",
-    }),
-    'open-to-network': Flags.boolean({
-      summary: 'listen beyond this machine although nobody needs a key',
-    }),
-    origin: Flags.string({
-      multiple: true,
-      default: [],
-      summary: 'web page elsewhere that may use it, like https://chat.example.com',
-      helpValue: 'ORIGIN',
-    }),
-    'log-level': Flags.option({
-      options: ['debug', 'info', 'warn', 'error'] as const,
-      default: 'info',
-      summary: 'least important lines of the log, which goes to stderr; requests are at info',
-    })(),
-    'drain-timeout': Flags.string({
-      summary: 'for running requests to end at shutdown',
-      default: '30s',
-      helpValue: '30s',
-    }),
+    ...serveFlags(),
+    ...serviceFlags(),
   }
 
   async run(): Promise<ServeResult> {
     const {flags} = await this.parse(Serve)
+    if (flags.install || flags.uninstall) return this.#service(flags)
     const {parseListen} = await import('../lib/server/listen-address.ts')
     const {serve} = await import('../lib/server/serve.ts')
     const cert = flags['tls-cert']
@@ -94,6 +65,28 @@ export default class Serve extends BaseCommand {
       },
     })
     return {url}
+  }
+
+  async #service(
+    flags: ServeFlags & ServiceFlags & {readonly cluster?: string | undefined},
+  ): Promise<ServiceResult> {
+    const {installService, uninstallService} = await import('../lib/server/service/service.ts')
+    const {parseListen} = await import('../lib/server/listen-address.ts')
+    const {describeService} = await import('../lib/cli/describe-service.ts')
+    const work = flags.uninstall ? uninstallService : installService
+    const result = await work(this.tools(flags), {
+      ...{user: flags.user, dryRun: flags['dry-run'] ?? false, yes: flags.yes ?? false},
+      ...{cluster: flags.cluster, config: flags.config},
+      openToNetwork: flags['open-to-network'] ?? false,
+      listen: parseListen(flags.listen),
+      words: serveWords(flags),
+      tls: flags['tls-cert'] !== undefined,
+      drainMs: parseDuration(flags['drain-timeout']),
+      say: (line) => this.note(line),
+    })
+    if (!this.jsonEnabled()) this.say(describeService(result))
+    for (const warning of result.warnings) this.note(`warning: ${warning}`)
+    return result
   }
 }
 

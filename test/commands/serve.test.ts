@@ -75,6 +75,9 @@ describe('it listens', () => {
     const missing = await cli('serve', '--tls-cert', cert, '--tls-key', '/nowhere')
     expect(missing.code).toBe(2)
     expect(missing.stderr).toContain('/nowhere cannot be read')
+    const swapped = await cli('serve', '--tls-cert', key, '--tls-key', cert)
+    expect(swapped.code).toBe(2)
+    expect(swapped.stderr).toContain('the certificate or its key cannot be used')
   })
 
   test('--config serves a cluster file that lies anywhere, with the keys beside it', async () => {

@@ -2,7 +2,7 @@ import {createServer, type IncomingMessage, type Server, type ServerResponse} fr
 import {createServer as createTlsServer} from 'node:https'
 import type {AddressInfo} from 'node:net'
 import {IdTable} from '../cluster/id-table.ts'
-import {OllamaxError} from '../errors.ts'
+import {messageOf, OllamaxError} from '../errors.ts'
 import type {Tracing} from '../trace/tracing.ts'
 import type {BodyLimits} from './body/read.ts'
 import {Exchange} from './exchange.ts'
@@ -110,7 +110,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     noDelay: true,
   }
   const server: Server = tls
-    ? createTlsServer({...common, ...tls}, onRequest)
+    ? tlsServer({...common, ...tls}, onRequest)
     : createServer(common, onRequest)
   server.maxHeadersCount = MAX_HEADERS
   server.maxConnections = limits.maxConnections
@@ -138,6 +138,19 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       server.close()
       server.closeAllConnections()
     },
+  }
+}
+
+/** BAD_INPUT for a certificate that is none, or is not of that key. */
+function tlsServer(...words: Parameters<typeof createTlsServer>): Server {
+  try {
+    return createTlsServer(...words)
+  } catch (error) {
+    throw new OllamaxError(
+      'BAD_INPUT',
+      `the certificate or its key cannot be used: ${messageOf(error)}`,
+      {cause: error, suggestions: ['both are PEM files; the certificate must be of that key']},
+    )
   }
 }
 

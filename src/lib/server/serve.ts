@@ -1,7 +1,5 @@
 import {hostname} from 'node:os'
-import type {Keyring} from '../auth/keyring.ts'
 import {RateLimiter} from '../auth/rate-limit.ts'
-import {OllamaxError} from '../errors.ts'
 import {PrefixHasher} from '../gateway/body/prefix.ts'
 import {steadyMs} from '../gateway/clock.ts'
 import {Decisions} from '../gateway/decisions.ts'
@@ -13,22 +11,18 @@ import {type LogOptions, makeLog} from '../log/make-log.ts'
 import {makeMetrics} from '../metrics/metrics.ts'
 import {openTracing} from '../trace/tracing.ts'
 import {keyGuard} from './key-guard.ts'
-import {isLoopback, type ListenAddress} from './listen-address.ts'
+import {type KeysNeededOptions, keysNeeded} from './keys-needed.ts'
+import {isLoopback} from './listen-address.ts'
 import {recordOf} from './record.ts'
 import {sampleOf} from './sample.ts'
-import {type Source, sourceOf, watchSource} from './source.ts'
+import {sourceOf, watchSource} from './source.ts'
 import {startFleet} from './start-fleet.ts'
 
-export interface ServeOptions {
-  readonly listen: ListenAddress
-  /** A cluster file at any place, instead of the chosen cluster. */
-  readonly config?: string | undefined
+export interface ServeOptions extends KeysNeededOptions {
   readonly tls?: {readonly cert: Buffer; readonly key: Buffer}
   readonly allowCloud: boolean
   /** Of web pages elsewhere that may use the gateway; `*` = all. */
   readonly origins: readonly string[]
-  /** Listens beyond loopback although nobody needs a key. */
-  readonly openToNetwork: boolean
   /** For running requests once the signal has come. */
   readonly drainMs: number
   readonly signal: AbortSignal
@@ -144,29 +138,6 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
     await tracing.close()
     await log.close()
   }
-}
-
-/** Whether a key is needed: everybody who can reach the address could use the nodes, and that must be wanted. */
-function keysNeeded(
-  {listen, openToNetwork, config}: ServeOptions,
-  keyring: Keyring,
-  source: Source,
-): boolean {
-  if (!keyring.empty) return true
-  if (isLoopback(listen.host) || openToNetwork) return false
-  throw new OllamaxError(
-    'BAD_INPUT',
-    `${listen.host} can be reached from other machines, and no key is asked for`,
-    {
-      suggestions: [
-        config === undefined
-          ? `ollamax key create NAME --cluster ${source.name}`
-          : `put the keys of a cluster of yours (ollamax key create) there: ${source.keysFile}`,
-        'listen on loopback: --listen 127.0.0.1:11435',
-        '--open-to-network lets everybody in who can reach it',
-      ],
-    },
-  )
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

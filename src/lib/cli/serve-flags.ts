@@ -1,0 +1,116 @@
+import {resolve} from 'node:path'
+import {Flags} from '@oclif/core'
+
+/** How the gateway is to be. */
+export const serveFlags = () => ({
+  listen: Flags.string({
+    summary: 'address to listen on',
+    default: '127.0.0.1:11435',
+    helpValue: 'HOST:PORT',
+    env: 'OLLAMAX_LISTEN',
+  }),
+  config: Flags.string({
+    summary:
+      "cluster file to serve instead of --cluster's; its keys are in NAME.keys.json beside it",
+    helpValue: 'FILE',
+  }),
+  'tls-cert': Flags.string({
+    summary: 'PEM file with the certificate (chain)',
+    helpValue: 'FILE',
+    dependsOn: ['tls-key'],
+  }),
+  'tls-key': Flags.string({
+    summary: 'PEM file with its private key',
+    helpValue: 'FILE',
+    dependsOn: ['tls-cert'],
+  }),
+  'allow-cloud': Flags.boolean({
+    summary: "let models through that a node would pass on to Ollama's cloud",
+  }),
+  'open-to-network': Flags.boolean({
+    summary: 'listen beyond this machine although nobody needs a key',
+  }),
+  origin: Flags.string({
+    multiple: true,
+    default: [],
+    summary: 'web page elsewhere that may use it, like https://chat.example.com',
+    helpValue: 'ORIGIN',
+  }),
+  'log-level': Flags.option({
+    options: ['debug', 'info', 'warn', 'error'] as const,
+    default: 'info',
+    summary: 'least important lines of the log, which goes to stderr; requests are at info',
+  })(),
+  'drain-timeout': Flags.string({
+    summary: 'for running requests to end at shutdown',
+    default: '30s',
+    helpValue: '30s',
+  }),
+})
+
+const ofService = {
+  helpGroup: 'SERVICE',
+  relationships: [{type: 'some' as const, flags: ['install', 'uninstall']}],
+}
+
+/** How it becomes a service, and stops being one. */
+export const serviceFlags = () => ({
+  install: Flags.boolean({
+    summary:
+      'make it a service of systemd that runs from boot on: of the machine as root, else of the account',
+    exclusive: ['uninstall'],
+    helpGroup: 'SERVICE',
+  }),
+  uninstall: Flags.boolean({summary: 'stop that service and remove it', helpGroup: 'SERVICE'}),
+  user: Flags.string({
+    ...ofService,
+    summary: 'account that the service of the machine runs as; default: the one that called sudo',
+    helpValue: 'NAME',
+  }),
+  'dry-run': Flags.boolean({
+    ...ofService,
+    summary: 'print the unit and the steps; change nothing',
+  }),
+  yes: Flags.boolean({...ofService, char: 'y', summary: 'do not ask'}),
+})
+
+/** What `serveFlags` parse to. */
+export interface ServeFlags {
+  readonly listen: string
+  readonly config?: string | undefined
+  readonly 'tls-cert'?: string | undefined
+  readonly 'tls-key'?: string | undefined
+  readonly 'allow-cloud'?: boolean
+  readonly 'open-to-network'?: boolean
+  readonly origin: readonly string[]
+  readonly 'log-level': string
+  readonly 'drain-timeout': string
+}
+
+/** What `serviceFlags` parse to. */
+export interface ServiceFlags {
+  readonly uninstall?: boolean
+  readonly user?: string | undefined
+  readonly 'dry-run'?: boolean
+  readonly yes?: boolean
+}
+
+/** The same command as words that mean the same in every directory; the cluster is not in them. */
+export function serveWords(flags: ServeFlags): string[] {
+  const file = (name: 'config' | 'tls-cert' | 'tls-key') => {
+    const path = flags[name]
+    return path === undefined ? [] : [`--${name}`, resolve(path)]
+  }
+  return [
+    'serve',
+    ...['--listen', flags.listen],
+    ...file('config'),
+    ...file('tls-cert'),
+    ...file('tls-key'),
+    ...(flags['allow-cloud'] ? ['--allow-cloud'] : []),
+    ...(flags['open-to-network'] ? ['--open-to-network'] : []),
+    ...flags.origin.flatMap((origin) => ['--origin', origin]),
+    ...['--log-level', flags['log-level']],
+    ...['--drain-timeout', flags['drain-timeout']],
+  ]
+}
