@@ -1,37 +1,43 @@
-// `npm run sim [-- NAME...]`: every policy over every simulated fleet, beside what nobody could beat.
-import {POLICY_NAMES} from '../src/lib/balancer/policies.ts'
+// `npm run sim -- [--seeds N] [--policy NAME] [FLEET...]`: every policy over every simulated fleet whose name holds one of
+// the words, beside what nobody could beat, and what one decision costs. Figures are means over the seeds 1...N, and the
+// same each time.
+import {parseArgs} from 'node:util'
+import {POLICY_NAMES, policyNamed} from '../src/lib/balancer/policies.ts'
 import {boundOf} from './sim/bound.ts'
-import {fleets} from './sim/fleets.ts'
+import {FLEETS} from './sim/fleets.ts'
 import {simulate} from './sim/simulate.ts'
+import {meanOf, summaryOf} from './sim/summary.ts'
+import {timeDecision} from './sim/time-decision.ts'
 
-const SEED = Number(process.env.SEED ?? 7)
-const wanted = process.argv.slice(2)
-const seconds = (ms: number) => (ms / 1000).toFixed(2).padStart(9)
+const {values, positionals} = parseArgs({
+  allowPositionals: true,
+  options: {seeds: {type: 'string', default: '3'}, policy: {type: 'string'}},
+})
+const seeds = Array.from({length: Number(values.seeds)}, (_, at) => at + 1)
+const policies = values.policy === undefined ? POLICY_NAMES : [policyNamed(values.policy)]
+const seconds = (ms: number) => (Number.isFinite(ms) && ms > 0 ? (ms / 1000).toFixed(2) : '-')
+const cells = (words: readonly string[]) => words.map((word) => word.padStart(9)).join('')
+const HEAD = cells(['mean', 'p50', 'p95', 'p99', 'makespan', 'loads', 'failed', 'p95/bound'])
 
-for (const fleet of fleets(SEED)) {
-  if (wanted.length > 0 && !wanted.some((word) => fleet.name.includes(word))) continue
-  console.log(`\n${fleet.name}: ${fleet.about}; ${fleet.arrivals.length} requests`)
-  console.log(`${'seconds'.padEnd(15)}     mean      p50      p95      p99 makespan  loads failed`)
-  for (const policy of process.env.POL
-    ? (process.env.POL.split(',') as typeof POLICY_NAMES)
-    : POLICY_NAMES) {
-    const run = simulate(fleet, policy, SEED)
-    const sorted = run.times.toSorted((a, b) => a - b)
-    const mean = sorted.reduce((sum, ms) => sum + ms, 0) / Math.max(1, sorted.length)
-    const at = (share: number) =>
-      sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
-    const row = [mean, at(0.5), at(0.95), at(0.99), run.makespanMs].map(seconds).join('')
-    console.log(
-      `${policy.padEnd(15)}${row}${String(run.loads).padStart(7)}${String(run.failed).padStart(7)}`,
-    )
+for (const [name, make] of Object.entries(FLEETS)) {
+  if (positionals.length > 0 && !positionals.some((word) => name.includes(word))) continue
+  const fleets = seeds.map((seed) => make(seed))
+  const bound = meanOf(fleets.map(boundOf))
+  console.log(`\n${name}: ${fleets[0]?.about}; ${fleets[0]?.arrivals.length} requests`)
+  console.log(`${'seconds'.padEnd(14)}${HEAD}`)
+  for (const policy of policies) {
+    const runs = fleets.map((fleet, at) => summaryOf(simulate(fleet, policy, at + 1)))
+    const {mean, p50, p95, p99, makespan, loads, failed} = meanOf(runs)
+    const times = [mean, p50, p95, p99, makespan].map(seconds)
+    const rest = [loads.toFixed(0), failed.toFixed(1), (p95 / bound.p95).toFixed(2)]
+    console.log(`${policy.padEnd(14)}${cells([...times, ...rest])}`)
   }
-  const bound = boundOf(fleet)
-  const row = [
-    bound.meanMs,
-    bound.quantile(0.5),
-    bound.quantile(0.95),
-    bound.quantile(0.99),
-    bound.makespanMs,
-  ]
-  console.log(`${'bound'.padEnd(15)}${row.map(seconds).join('')}`)
+  const {mean, p50, p95, p99, makespan} = bound
+  console.log(`${'bound'.padEnd(14)}${cells([mean, p50, p95, p99, makespan].map(seconds))}`)
+}
+
+if (positionals.length === 0) {
+  console.log('\nsubmit, began and settle of one request, microseconds:')
+  for (const nodes of [3, 10, 100, 1000])
+    console.log(`${String(nodes).padStart(6)} nodes ${timeDecision(nodes).toFixed(1).padStart(8)}`)
 }

@@ -1,13 +1,6 @@
 // What nobody could beat, not even with knowledge of everything that is to come.
 import {BLOCK_TOKENS, type Fleet} from './simulate.ts'
 
-export interface Bound {
-  readonly meanMs: number
-  /** By share of the requests, for example 0.95. */
-  readonly quantile: (share: number) => number
-  readonly makespanMs: number
-}
-
 /**
  * Each request alone on the fastest node, warm, with as much of its prompt cached as anybody has sent before: no
  * request can be faster. And all nodes together, as one that can always divide any work at no cost: of what comes in a
@@ -15,7 +8,7 @@ export interface Bound {
  * of the two. It is loose where loads are needed, where answers at once slow each other down, and where nodes that
  * are slow take part, because it lets a slow node help a fast one with the same answer.
  */
-export function boundOf(fleet: Fleet): Bound {
+export function boundOf(fleet: Fleet) {
   const [promptTps, answerTps] = (['promptTps', 'answerTps'] as const).map((field) =>
     Math.max(...fleet.nodes.map((node) => node[field])),
   ) as [number, number]
@@ -47,9 +40,9 @@ export function boundOf(fleet: Fleet): Bound {
   const firstMs = coming[0]?.atMs ?? 0
   const longest = coming.map(({atMs, work}) => atMs - firstMs + work)
   return {
-    meanMs: Math.max(mean(alone), free ? shortestFirst(coming, capacity) : 0),
-    quantile,
-    makespanMs: free ? Math.max(...longest) : 0,
+    mean: Math.max(mean(alone), free ? shortestFirst(coming, capacity) : 0),
+    ...{p50: quantile(0.5), p95: quantile(0.95), p99: quantile(0.99)},
+    makespan: free ? Math.max(...longest) : 0,
   }
 }
 
@@ -65,15 +58,19 @@ function pooled(coming: readonly Coming[], capacity: number, misses: number): nu
   for (let from = 0; from < coming.length; from += step) {
     const startMs = coming[from]?.atMs ?? 0
     const inside: number[] = []
+    let all = 0
     for (let to = from; to < coming.length; to++) {
       const one = coming[to]
       if (!one) break
       inside.push(one.work)
-      if ((to - from) % step !== step - 1) continue
+      all += one.work
+      const windowMs = one.atMs - startMs
+      // Not even with all of them it would be more.
+      if ((to - from) % step !== step - 1 || all / capacity - windowMs <= most) continue
       const sorted = inside.toSorted((a, b) => a - b)
       const needed = sorted.slice(0, Math.max(0, sorted.length - misses))
       const work = needed.reduce((sum, ms) => sum + ms, 0)
-      most = Math.max(most, work / capacity - (one.atMs - startMs))
+      most = Math.max(most, work / capacity - windowMs)
     }
   }
   return most

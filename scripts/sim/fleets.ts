@@ -53,13 +53,8 @@ function poisson(
 
 const warm = () => [ONE.name]
 
-function single(
-  name: string,
-  about: string,
-  nodes: readonly NodeKind[],
-  arrivals: Arrival[],
-): Fleet {
-  return {name, about, nodes, arrivals, models: [ONE], preloaded: warm}
+function single(about: string, nodes: readonly NodeKind[], arrivals: Arrival[]): Fleet {
+  return {about, nodes, arrivals, models: [ONE], preloaded: warm}
 }
 
 function dying(chance: Chance): Fleet {
@@ -75,7 +70,6 @@ function dying(chance: Chance): Fleet {
     ],
   }
   return single(
-    'one dying',
     'four equal nodes at 50 %; one refuses, fails at once and hangs for a tenth of the time each',
     [bad, ...nodes.slice(1)],
     arrivals,
@@ -89,7 +83,6 @@ function crowd(chance: Chance): Fleet {
   const burst = poisson(200, 1 / 10, chance).map((one) => ({...one, atMs: one.atMs + middle}))
   const arrivals = [...calm, ...burst].sort((a, b) => a.atMs - b.atMs)
   return single(
-    'flash crowd',
     'two fast nodes and two of a third the speed at 30 %, and 200 requests more within 2 s',
     nodes,
     arrivals,
@@ -107,7 +100,6 @@ function tenModels(chance: Chance): Fleet {
     model: models[chance.zipf(models.length)]?.name ?? '',
   }))
   return {
-    name: 'ten models, four nodes',
     about:
       'ten models of 2 to 14 GB, some asked often, some seldom, nothing loaded at first; 24 GB each, loads at 0.5 GB/s',
     ...{nodes, models, arrivals, preloaded: () => []},
@@ -145,7 +137,6 @@ function conversations(chance: Chance): Fleet {
     }
   }
   return single(
-    'conversations',
     '150 of 8 turns with one system prompt of 1,024 tokens for all; two nodes, and two of half the speed',
     nodes,
     arrivals,
@@ -155,42 +146,37 @@ function conversations(chance: Chance): Fleet {
 function thousand(chance: Chance): Fleet {
   const nodes = Array.from({length: 1000}, (_, at) => slower([1, 1, 2, 4][at % 4] ?? 1))
   return single(
-    '1,000 nodes',
     'half of them fast, a quarter at half and a quarter at a quarter of the speed, at 70 %',
     nodes,
-    poisson(10_000, rateFor(nodes, 0.7), chance),
+    poisson(5000, rateFor(nodes, 0.7), chance),
   )
 }
 
-/** All fleets, made anew from a seed. */
-export function fleets(seed: number): readonly Fleet[] {
-  const chance = (at: number) => new Chance(seed * 100 + at)
-  const equal = times(4, GPU)
-  const mixed = [...times(2, GPU), ...times(4, slower(4))]
-  const batch = [...times(2, {...GPU, slots: 4}), {...slower(4), slots: 4}]
-  return [
-    single(
-      'equal',
-      'four equal nodes, one slot each, at 70 %',
-      equal,
-      poisson(2000, rateFor(equal, 0.7), chance(1)),
-    ),
-    single(
-      '2 fast, 4 slow',
-      'four of a quarter the speed, one slot each, at 60 %',
-      mixed,
-      poisson(2000, rateFor(mixed, 0.6), chance(2)),
-    ),
-    single(
-      '4 slots',
-      'speeds 1, 1 and 1/4, four slots each, at 67 %',
-      batch,
-      poisson(2000, rateFor(batch, 0.67), chance(3)),
-    ),
-    dying(chance(4)),
-    crowd(chance(5)),
-    tenModels(chance(6)),
-    conversations(chance(7)),
-    thousand(chance(8)),
-  ]
+const EQUAL = times(4, GPU)
+const MIXED = [...times(2, GPU), ...times(4, slower(4))]
+const BATCH = [...times(2, {...GPU, slots: 4}), {...slower(4), slots: 4}]
+const loaded = (about: string, nodes: readonly NodeKind[], share: number) => (chance: Chance) =>
+  single(about, nodes, poisson(2000, rateFor(nodes, share), chance))
+
+const MAKERS: Readonly<Record<string, (chance: Chance) => Fleet>> = {
+  equal: loaded('four equal nodes, one slot each, at 70 %', EQUAL, 0.7),
+  '2 fast, 4 slow': loaded('four of a quarter the speed, one slot each, at 60 %', MIXED, 0.6),
+  '4 slots': loaded('speeds 1, 1 and 1/4, four slots each, at 67 %', BATCH, 0.67),
+  'slots unknown': (chance) => ({
+    ...loaded('the same, and nobody tells how many slots there are', BATCH, 0.67)(chance),
+    slotsUnknown: true,
+  }),
+  'one dying': dying,
+  'flash crowd': crowd,
+  'ten models': tenModels,
+  conversations,
+  '1,000 nodes': thousand,
 }
+
+/** By name, each made anew from a seed. */
+export const FLEETS: Readonly<Record<string, (seed: number) => Fleet>> = Object.fromEntries(
+  Object.entries(MAKERS).map(([name, make], at) => [
+    name,
+    (seed: number) => make(new Chance(seed * 100 + at)),
+  ]),
+)

@@ -20,13 +20,14 @@ export interface Arrival {
 }
 
 export interface Fleet {
-  readonly name: string
   readonly about: string
   readonly nodes: readonly NodeKind[]
   readonly models: readonly SimModel[]
   /** Models in memory at the start, by node. */
   readonly preloaded: (node: number) => readonly string[]
   readonly arrivals: readonly Arrival[]
+  /** True: the dispatcher is not told how many slots the nodes have. */
+  readonly slotsUnknown?: boolean
 }
 
 /** What came of one run. */
@@ -174,7 +175,10 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
   }
 
   dispatcher.setNodes(
-    fleet.nodes.map(({slots}, at) => ({name: `n${at}`, drained: false, labels: {}, slots})),
+    fleet.nodes.map(({slots}, at) => ({
+      ...{name: `n${at}`, drained: false, labels: {}},
+      ...(fleet.slotsUnknown ? {} : {slots}),
+    })),
     0,
   )
   const poll = (node: OllamaNode) => {

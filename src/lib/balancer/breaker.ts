@@ -23,6 +23,10 @@ export class Breaker {
   #failedAtMs = Number.NEGATIVE_INFINITY
   #probing = false
 
+  get closed(): boolean {
+    return !this.#open
+  }
+
   state(nowMs: number): BreakerState {
     if (!this.#open) return 'closed'
     return nowMs >= this.#untilMs ? 'half-open' : 'open'

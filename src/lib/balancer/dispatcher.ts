@@ -256,10 +256,12 @@ export class Dispatcher {
   #bind(model: ModelState, nowMs: number): void {
     const {queue, replicas} = model
     const plan = new Plan()
+    const hasRoom = () => replicas.length === 0 || replicas.some((one) => one.hasRoom())
     let looks = Math.max(2, Math.floor(LOOKS / Math.max(1, replicas.length)))
-    for (let at = 0; looks > 0 && at < queue.length; ) {
+    let room = hasRoom()
+    for (let at = 0; room && looks > 0 && at < queue.length; ) {
       const job = queue.waiting[at]?.item
-      if (!job || !(replicas.length === 0 || replicas.some((one) => one.hasRoom(nowMs)))) break
+      if (!job) break
       if (isBoundToBusy(job, nowMs)) {
         at++
         continue
@@ -269,6 +271,7 @@ export class Dispatcher {
       if (pick.kind === 'send') {
         queue.take(at)
         this.#send(job, pick.replica, nowMs)
+        room = hasRoom()
       } else if (pick.kind === 'none' && !this.#soon(job, nowMs)) {
         this.#unqueue(job)
         this.#refuse(job, nobody(job, this.#fleet.nodes, nowMs), nowMs)
@@ -398,5 +401,5 @@ const firstSince = ({queue}: ModelState) => queue.waiting[0]?.sinceMs ?? Number.
 /** It costs next to nothing to see that the node for which it waits is busy. */
 function isBoundToBusy(job: Job, nowMs: number): boolean {
   const {bound} = job
-  return !!bound && !bound.hasRoom(nowMs) && bound.blocked(job, nowMs) === undefined
+  return !!bound && !bound.hasRoom() && bound.blocked(job, nowMs) === undefined
 }

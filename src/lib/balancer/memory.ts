@@ -4,6 +4,8 @@ import type {Replica} from './replica.ts'
 
 /** Ollama's own limit for one GPU. */
 const MOST_LOADED = 3
+/** What is pushed out pushes out something itself when it is loaded again, and so on. */
+const CASCADE = 2
 /** What a model needs in memory beside its weights: caches, as a share. */
 const OVERHEAD = 1.15
 /** As long as Ollama keeps an idle model by default: one that is asked again within this time would rather not have been pushed out. */
@@ -65,7 +67,7 @@ export class Memory {
     if (count === 0) return 0
     // Which of them goes, nobody can tell: Ollama takes an idle one.
     const likely = this.overfull(loads.tag.sizeBytes, at)
-    return likely === 0 ? 0 : (likely * costMs) / count
+    return likely === 0 ? 0 : (CASCADE * likely * costMs) / count
   }
 }
 

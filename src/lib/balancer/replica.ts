@@ -114,9 +114,8 @@ export class Replica implements Candidate {
   }
 
   /** Requests that it may have now. */
-  credit(nowMs: number): number {
-    if (this.breaker.state(nowMs) !== 'closed' || this.at.breaker.state(nowMs) !== 'closed')
-      return 1
+  credit(): number {
+    if (!this.breaker.closed || !this.at.breaker.closed) return 1
     return Math.min(this.slots, this.hindrance.ramp)
   }
 
@@ -161,13 +160,13 @@ export class Replica implements Candidate {
   }
 
   /** True: it has fewer requests than it may have. */
-  hasRoom(nowMs: number): boolean {
-    return this.running.length < this.credit(nowMs)
+  hasRoom(): boolean {
+    return this.running.length < this.credit()
   }
 
   /** True: what `consider` was told of could be sent now and would not wait at the node. */
   free(nowMs: number): boolean {
-    if (!this.hasRoom(nowMs)) return false
+    if (!this.hasRoom()) return false
     if (this.residency === 'loaded') return true
     if (this.residency === 'loading') return this.residence.loadOver(nowMs)
     if (this.residency === 'reload' && this.running.length > 0) return false
@@ -177,14 +176,14 @@ export class Replica implements Candidate {
   /** When each of its slots will be free, in ms from now, the soonest first. */
   slotTimes(nowMs: number): number[] {
     const times = this.running.map((job) => job.remainingMs(nowMs)).sort((a, b) => a - b)
-    const credit = this.credit(nowMs)
+    const credit = this.credit()
     if (times.length > credit) return times.slice(times.length - credit)
     return times.length < credit ? [...new Array(credit - times.length).fill(0), ...times] : times
   }
 
   /** Time until the first slot is free for any request that reloads nothing. */
   freeInMs(nowMs: number): number {
-    return this.hasRoom(nowMs) ? 0 : (this.slotTimes(nowMs)[0] ?? 0)
+    return this.hasRoom() ? 0 : (this.slotTimes(nowMs)[0] ?? 0)
   }
 
   /** How many times as long as alone everything takes there now. */
@@ -250,7 +249,7 @@ export class Replica implements Candidate {
       for (const job of running) lastMs = Math.max(lastMs, job.remainingMs(nowMs))
       return lastMs
     }
-    const over = running.length - this.credit(nowMs)
+    const over = running.length - this.credit()
     if (over < 0) return 0
     if (over > 0) return this.slotTimes(nowMs)[0] ?? 0
     let firstMs = Number.POSITIVE_INFINITY
@@ -266,7 +265,7 @@ export class Replica implements Candidate {
     this.besideMs = 0
     if (at.inFlight === 0) return
     // Those that wait for a slot of it run when ours does not.
-    const batch = Math.min(running.length, this.credit(nowMs) - 1)
+    const batch = Math.min(running.length, this.credit() - 1)
     if (batch > 0) {
       this.slower = 1 + this.slotsLearned.crowding * batch
       for (const job of running) this.batchMs += job.remainingMs(nowMs) / running.length

@@ -1,0 +1,39 @@
+import {expect, test} from 'vitest'
+import {boundOf} from '../../../scripts/sim/bound.ts'
+import {FLEETS} from '../../../scripts/sim/fleets.ts'
+import {simulate} from '../../../scripts/sim/simulate.ts'
+import {summaryOf} from '../../../scripts/sim/summary.ts'
+import type {PolicyName} from '../../../src/lib/balancer/policies.ts'
+
+// The same seed gives the same figures, so these are no measurements of the machine. `npm run sim` shows all.
+const SEED = 1
+const fleetOf = (name: string) => {
+  const fleet = FLEETS[name]?.(SEED)
+  if (!fleet) throw new Error(`no fleet ${name}`)
+  return fleet
+}
+const simulated = (name: string, policy: PolicyName) =>
+  summaryOf(simulate(fleetOf(name), policy, SEED))
+
+test.each(['2 fast, 4 slow', '4 slots', 'slots unknown', 'ten models', 'conversations'])(
+  'where nodes or models differ the default is far ahead: %s',
+  (name) => {
+    const ours = simulated(name, 'expected-time').p95
+    expect(ours).toBeLessThanOrEqual(0.5 * simulated(name, 'round-robin').p95)
+    expect(ours).toBeLessThanOrEqual(0.7 * simulated(name, 'least-loaded').p95)
+  },
+)
+
+test.each(['equal', 'slots unknown', 'one dying'])(
+  'and near to what nobody could beat: %s',
+  (name) => {
+    const {p95} = simulated(name, 'expected-time')
+    const bound = boundOf(fleetOf(name))
+    expect(p95).toBeGreaterThanOrEqual(bound.p95)
+    expect(p95).toBeLessThanOrEqual(1.5 * bound.p95)
+  },
+)
+
+test('of a node that refuses, fails and hangs only those suffer of whose answer something was sent', () => {
+  expect(simulated('one dying', 'expected-time').failed).toBeLessThanOrEqual(2)
+})
