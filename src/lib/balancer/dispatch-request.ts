@@ -1,6 +1,8 @@
 import type {AnswerStats} from '../cluster/answer-stats.ts'
 import type {BalanceRequest, Excluded} from './candidates.ts'
+import type {DispatchLimits} from './limits.ts'
 import type {PolicyName, Ranked} from './policies.ts'
+import type {Rates} from './rates.ts'
 import type {Failure, Verdict} from './verdict.ts'
 
 /** The words between a door that serves requests (the gateway, the simulation) and the `Dispatcher`. */
@@ -112,4 +114,15 @@ export interface DispatchSink {
   queued(id: number, place: {readonly position: number; readonly expectedMs: number}): void
   /** It ends here. */
   refuse(id: number, why: Refusal, excluded: readonly Excluded[]): void
+}
+
+/** What a `Dispatcher` is made with. */
+export interface DispatcherOptions {
+  readonly sink: DispatchSink
+  /** 0 <= x < 1; the only source of chance. */
+  readonly random: () => number
+  readonly policy?: PolicyName
+  readonly limits?: Partial<DispatchLimits>
+  /** What was learned before, as `rates()` returned it. */
+  readonly rates?: Rates
 }

@@ -5,6 +5,7 @@ import {blame, forget} from './blame.ts'
 import type {
   BalancedNode,
   Decision,
+  DispatcherOptions,
   DispatchRequest,
   DispatchSink,
   Outcome,
@@ -35,16 +36,6 @@ const TICK_MS = 100
 const TELL_MS = 500
 /** Estimates that one look over a queue may make; a queue is looked at as far as that allows. */
 const LOOKS = 4000
-
-export interface DispatcherOptions {
-  readonly sink: DispatchSink
-  /** 0 <= x < 1; the only source of chance. */
-  readonly random: () => number
-  readonly policy?: PolicyName
-  readonly limits?: Partial<DispatchLimits>
-  /** What was learned before, as `rates()` returned it. */
-  readonly rates?: Rates
-}
 
 /**
  * Decides which node answers which request, and when. Pure: all times are passed in, in ms, of one clock that never

@@ -1,10 +1,11 @@
 import type {
   BalancedNode,
+  DispatcherOptions,
   DispatchRequest,
   DispatchSink,
   Refusal,
 } from '../../../src/lib/balancer/dispatch-request.ts'
-import {Dispatcher, type DispatcherOptions} from '../../../src/lib/balancer/dispatcher.ts'
+import {Dispatcher} from '../../../src/lib/balancer/dispatcher.ts'
 import type {Failure} from '../../../src/lib/balancer/verdict.ts'
 import type {AnswerStats} from '../../../src/lib/cluster/answer-stats.ts'
 import type {LoadedModel, ModelTag, Reading} from '../../../src/lib/cluster/reading.ts'
