@@ -238,15 +238,14 @@ describe('after the first byte', () => {
 })
 
 describe('the client', () => {
-  test('that leaves ends the work upstream within 100 ms', async () => {
+  // How soon is measured in faults-clients.test.ts.
+  test('that leaves ends the work upstream', async () => {
     const gateway = await start([{decodeTokensPerS: 20, answerTokens: 1000}])
     const stop = new AbortController()
     const reply = await post(gateway, '/api/chat', chat, {signal: stop.signal})
     await reply.body?.getReader().read()
-    const leftMs = performance.now()
     stop.abort()
-    await waitFor('the cancel', () => gateway.nodes[0]?.cancelled === 1, {everyMs: 2})
-    expect(performance.now() - leftMs).toBeLessThan(100)
+    await waitFor('the cancel', () => gateway.nodes[0]?.cancelled === 1)
     expect(gateway.ended.at(-1)?.outcome).toBe('cancelled')
     expect(gateway.hub.size).toBe(0)
   })
