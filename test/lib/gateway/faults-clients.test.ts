@@ -325,12 +325,16 @@ describe('a crowd', () => {
   })
 
   test('is served by priority', async () => {
-    const gateway = await start([{slots: 1, decodeTokensPerS: 400}], {slots: 1, guard: keys})
-    const running = ask(gateway.url, {...chat, options: {num_predict: 16}})
+    const gateway = await start([{slots: 1, decodeTokensPerS: 400, answerTokens: 100_000}], {
+      slots: 1,
+      guard: keys,
+    })
+    const running = ask(gateway.url, chat)
     await running.first
+    const short = {...chat, options: {num_predict: 16}}
     const order: string[] = []
     const send = async (priority: string) => {
-      const asked = ask(gateway.url, chat, {headers: {'x-ollamax-priority': priority}})
+      const asked = ask(gateway.url, short, {headers: {'x-ollamax-priority': priority}})
       const before = gateway.hub.size
       const done = asked.done.then((got) => {
         order.push(priority)
@@ -342,6 +346,7 @@ describe('a crowd', () => {
     const sent = []
     for (const priority of ['low', 'normal', 'high', 'low', 'normal', 'high'])
       sent.push(await send(priority))
+    running.leave()
     const all = await Promise.all(sent.map(({done}) => done))
     const {failed} = figures('three priorities', all, {order: order.join(' ')})
     expect(failed).toBe(0)
