@@ -51,7 +51,7 @@ export class IdTable<T> {
 
   /** In no particular order. What is added or deleted meanwhile may be left out. */
   *values(): IterableIterator<T> {
-    for (const things of this.#things) yield* [...things]
+    for (const things of this.#things) if (things.length > 0) yield* [...things]
   }
 
   [Symbol.iterator](): IterableIterator<T> {
