@@ -1,7 +1,7 @@
 import type {Priority} from './dispatch-request.ts'
 
 /** Lower goes first. `FIRST` is for what was taken from a node again. */
-export const FIRST = -1
+const FIRST = -1
 const CLASS: Readonly<Record<Priority, number>> = {high: 0, normal: 1, low: 2}
 
 /** One that waits. */
