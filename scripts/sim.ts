@@ -16,7 +16,7 @@ const {values, positionals} = parseArgs({
 const seeds = Array.from({length: Number(values.seeds)}, (_, at) => at + 1)
 const policies = values.policy === undefined ? POLICY_NAMES : [policyNamed(values.policy)]
 const seconds = (ms: number) => (Number.isFinite(ms) && ms > 0 ? (ms / 1000).toFixed(2) : '-')
-const cells = (words: readonly string[]) => words.map((word) => word.padStart(9)).join('')
+const cells = (words: readonly string[]) => words.map((word) => word.padStart(10)).join('')
 const HEAD = cells(['mean', 'p50', 'p95', 'p99', 'makespan', 'loads', 'failed', 'p95/bound'])
 
 for (const [name, make] of Object.entries(FLEETS)) {

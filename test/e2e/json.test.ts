@@ -19,7 +19,7 @@ afterAll(async () => {
 })
 
 /** Told elsewhere: they need a model of their own, or are all about a terminal. */
-const ELSEWHERE = /^(cluster|config|engine|key)-|^(quickstart|chat|embed|node-shell)$/
+const ELSEWHERE = /^(cluster|config|engine|key|route)-|^(quickstart|chat|embed|node-shell|serve)$/
 
 test('every command says what its schema promises with --json, on stdout and nothing else', async () => {
   const steps: readonly (readonly string[])[] = [

@@ -17,6 +17,7 @@ import type {FleetView} from './fleet-view.ts'
 import {type Attempt, Job} from './job.ts'
 import {learnFrom} from './learn-from.ts'
 import {DEFAULT_LIMITS, type DispatchLimits} from './limits.ts'
+import {Lobby} from './lobby.ts'
 import type {ModelState} from './model-state.ts'
 import {choose, type Pick, release} from './pick.ts'
 import {Plan} from './plan.ts'
@@ -32,15 +33,13 @@ import {viewOf} from './view-of.ts'
 
 /** While requests wait, what only time changes is looked at so often. */
 const TICK_MS = 100
-/** Doors are told new places in the queue so often. */
-const TELL_MS = 500
 /** Estimates that one look over a queue may make; a queue is looked at as far as that allows. */
 const LOOKS = 4000
 
 /**
- * Decides which node answers which request, and when. Pure: all times are passed in, in ms, of one clock that never
- * goes back and that the readings' `atMs` are of, too. Every submitted request ends in exactly one of: `settle` with
- * `ok` or `cancelled`, `cancel`, or the sink's `refuse`. A `settle` with `failed` makes the sink `send` it elsewhere,
+ * Decides which node answers which request, and when. Pure: all times are passed in, in ms since the epoch by a clock
+ * that never jumps (one started at the wall's time); the readings' `atMs` have to be of that clock, too. Every
+ * submitted request ends in exactly one of: `settle` with `ok` or `cancelled`, `cancel`, or the sink's `refuse`. A `settle` with `failed` makes the sink `send` it elsewhere,
  * queue it or `refuse` it; with `begun` it always refuses.
  */
 export class Dispatcher {
@@ -51,16 +50,15 @@ export class Dispatcher {
   readonly #budget: RetryBudget
   readonly #sessions: Sessions
   readonly #jobs = new IdTable<Job>()
-  /** Models that somebody waits for. */
-  readonly #waiting = new Set<ModelState>()
+  readonly #lobby: Lobby
   /** Failed, and waiting for the budget to allow another try. */
   readonly #delayed = new Set<Job>()
   #policy: PolicyName
   #turn = 0
-  #toldMs = Number.NEGATIVE_INFINITY
 
   constructor(options: DispatcherOptions) {
     this.#sink = options.sink
+    this.#lobby = new Lobby(options.sink)
     this.#random = options.random
     this.#policy = options.policy ?? 'expected-time'
     this.#limits = {...DEFAULT_LIMITS, ...options.limits}
@@ -78,7 +76,7 @@ export class Dispatcher {
   /** For those that come from now on, and for those that wait. */
   setPolicy(policy: PolicyName): void {
     this.#policy = policy
-    for (const {queue} of this.#waiting) for (const {item} of queue.waiting) release(item)
+    for (const {queue} of this.#lobby.models) for (const {item} of queue.waiting) release(item)
   }
 
   /** A reading of a node, however old; what we have done since counts more. */
@@ -153,23 +151,24 @@ export class Dispatcher {
       return
     }
     this.#delayed.delete(job)
-    this.#unqueue(job)
+    this.#lobby.leave(job)
   }
 
   /** To be called when `nextTickMs` has come: deadlines, ageing, breakers that open again. */
   tick(nowMs: number): void {
     for (const job of this.#delayed) this.#retryDelayed(job, nowMs)
-    for (const {queue} of [...this.#waiting]) {
+    for (const {queue} of this.#lobby.models) {
       queue.age(nowMs, this.#limits.ageingMs, (job) => job.request.priority)
       for (const {item: job} of [...queue.waiting]) this.#expire(job, nowMs)
     }
     this.#advance(nowMs)
-    if (nowMs - this.#toldMs >= TELL_MS) this.#tellPlaces(nowMs)
+    this.#lobby.tellPlaces(nowMs)
   }
 
   /** When `tick` is to be called next; undefined: not before something else has happened. */
   nextTickMs(nowMs: number): number | undefined {
-    return this.#waiting.size > 0 || this.#delayed.size > 0 ? nowMs + TICK_MS : undefined
+    const idle = this.#lobby.empty && this.#delayed.size === 0
+    return idle ? undefined : nowMs + TICK_MS
   }
 
   /** The whole table for such a request; decides nothing. */
@@ -215,10 +214,11 @@ export class Dispatcher {
         return
       }
     }
-    this.#enqueue(job, nowMs)
+    const dropped = this.#lobby.enter(job, nowMs)
+    if (dropped) this.#refuseBusy(dropped, nowMs)
     if (queue.length > 1) this.#bind(job.model, nowMs)
     if (job.attempt || !this.#jobs.has(job.request.id)) return
-    this.#tell(job, queue.waiting.findIndex((one) => one.item === job) + 1, nowMs)
+    this.#lobby.welcome(job, nowMs)
   }
 
   #choose(job: Job, nowMs: number, plan?: Plan): Pick {
@@ -228,19 +228,6 @@ export class Dispatcher {
       stickTo: stickTo(request),
       session: this.#sessions.of(request),
     })
-  }
-
-  #enqueue(job: Job, nowMs: number): void {
-    const {request, model} = job
-    const {tenant, weight = 1, priority} = request
-    const ticket = {
-      ...{tenant, weight, priority},
-      cost: model.others.serviceMs ?? 1,
-      again: job.failed !== undefined,
-    }
-    const dropped = model.queue.push(job, ticket, nowMs)
-    this.#waiting.add(model)
-    if (dropped) this.#refuseBusy(dropped, nowMs)
   }
 
   /** Gives those that wait for a model what is free and worth it, in their order. */
@@ -264,14 +251,14 @@ export class Dispatcher {
         this.#send(job, pick.replica, nowMs)
         room = hasRoom()
       } else if (pick.kind === 'none' && !this.#soon(job, nowMs)) {
-        this.#unqueue(job)
+        this.#lobby.leave(job)
         this.#refuse(job, nobody(job, this.#fleet.nodes, nowMs), nowMs)
       } else {
         if (pick.kind === 'wait' && pick.on) plan.take(pick.on, pick.onMs, nowMs)
         at++
       }
     }
-    if (queue.length === 0) this.#waiting.delete(model)
+    this.#lobby.settle(model)
   }
 
   /** The replica was just considered for it. */
@@ -325,7 +312,7 @@ export class Dispatcher {
   #expire(job: Job, nowMs: number): void {
     const late = nowMs - job.submittedMs > this.#limits.queueMaxMs
     if (!late && this.#soon(job, nowMs)) return
-    this.#unqueue(job)
+    this.#lobby.leave(job)
     if (late) this.#refuseBusy(job, nowMs)
     else this.#refuse(job, nobody(job, this.#fleet.nodes, nowMs), nowMs)
   }
@@ -340,21 +327,13 @@ export class Dispatcher {
   }
 
   #advance(nowMs: number): void {
-    for (const model of [...this.#waiting]) this.#bind(model, nowMs)
+    for (const model of this.#lobby.models) this.#bind(model, nowMs)
   }
 
-  /** Something became free on that node: for those of its models whose first has waited longest, first. */
-  #advanceNode(replica: Replica, nowMs: number): void {
-    if (this.#waiting.size === 0) return
-    const models = [...this.#waiting].filter(({key}) => replica.at.replicas.has(key))
-    models.sort((a, b) => firstSince(a) - firstSince(b))
-    for (const model of models) this.#bind(model, nowMs)
-  }
-
-  #unqueue(job: Job): void {
-    release(job)
-    job.model.queue.remove(job)
-    if (job.model.queue.length === 0) this.#waiting.delete(job.model)
+  /** Something became free on that node: for any of its models. */
+  #advanceNode({at}: Replica, nowMs: number): void {
+    if (this.#lobby.empty) return
+    for (const model of this.#lobby.modelsOn(at)) this.#bind(model, nowMs)
   }
 
   #refuseBusy(job: Job, nowMs: number): void {
@@ -367,27 +346,11 @@ export class Dispatcher {
     this.#jobs.delete(job.request.id)
     this.#sink.refuse(job.request.id, why, explainExcluded(job, this.#fleet.nodes, nowMs))
   }
-
-  #tell(job: Job, position: number, nowMs: number): void {
-    job.position = position
-    const expectedMs = job.model.queueMs(position, nowMs)
-    this.#sink.queued(job.request.id, {position, expectedMs})
-  }
-
-  #tellPlaces(nowMs: number): void {
-    this.#toldMs = nowMs
-    for (const {queue} of this.#waiting)
-      queue.waiting.forEach(({item}, at) => {
-        if (item.position !== at + 1) this.#tell(item, at + 1, nowMs)
-      })
-  }
 }
 
 function stickTo({session, tenant}: DispatchRequest): string | undefined {
   return session ?? (tenant === '' ? undefined : tenant)
 }
-
-const firstSince = ({queue}: ModelState) => queue.waiting[0]?.sinceMs ?? Number.POSITIVE_INFINITY
 
 /** It costs next to nothing to see that the node for which it waits is busy. */
 function isBoundToBusy(job: Job, nowMs: number): boolean {

@@ -115,6 +115,11 @@ export class Fleet {
     const place = model.replicas.indexOf(replica)
     if (place >= 0) model.replicas.splice(place, 1)
     model.changed()
+    // Names come and go; who still runs or waits keeps its own hold of the model.
+    if (model.replicas.length === 0 && model.queue.length === 0) {
+      this.#models.delete(model.key)
+      this.#spellings.clear()
+    }
     const known = this.#rates.get(at.name) ?? {}
     for (const [name, rate] of replica.rates.entries(model.key)) known[name] = rate
     this.#rates.set(at.name, known)
