@@ -210,6 +210,7 @@ describe('as an account', () => {
     const units = join(home.dir, '.config/systemd/user')
     const mine: Readonly<Record<string, string>> = {
       ...env(),
+      FAKE_NODE: join(program, 'node'),
       XDG_CONFIG_HOME: join(home.dir, '.config'),
     }
     execFileSync('chown', ['-R', String(NOBODY), home.dir, mine.FAKE_SYSTEMD ?? ''])

@@ -94,7 +94,10 @@ export function fakeSystemd(unitDir: string): FakeSystemd {
     writeFileSync(join(bin, name), text)
     chmodSync(join(bin, name), 0o755)
   }
-  program('systemctl', `#!${process.execPath}\n${SYSTEMCTL}`)
+  writeFileSync(join(state, 'systemctl.js'), SYSTEMCTL)
+  // An account may not be able to read where the tests' own Node lies.
+  const node = `"\${FAKE_NODE:-${process.execPath}}"`
+  program('systemctl', `#!/bin/sh\nexec ${node} "$FAKE_SYSTEMD/systemctl.js" "$@"\n`)
   program('journalctl', '#!/bin/sh\ntail -n 10 "$FAKE_SYSTEMD/log"\n')
   writeFileSync(join(state, 'dir'), unitDir)
   const read = (name: string) => {

@@ -74,12 +74,14 @@ test('the request goes where explain said that it would', async () => {
 })
 
 test('explain knows a chat, a generate and an embed apart, and obeys the headers', async () => {
-  const gateway = await start([{}, {}])
+  const vectors = {name: 'tiny', capabilities: ['completion', 'embedding']}
+  const gateway = await start([{}, {models: [vectors]}])
   const chat = {model: 'tiny', messages: [{role: 'user', content: 'hi'}]}
   expect((await explain(gateway, chat)).candidates).toHaveLength(2)
   expect((await explain(gateway, {model: 'tiny'})).candidates).toHaveLength(2)
   const embed = await explain(gateway, {model: 'tiny', input: 'hi'})
-  expect([embed.candidates, embed.excluded[0]?.reason]).toEqual([[], 'unable'])
+  expect(embed.candidates.map(({node}) => node)).toEqual(['n2'])
+  expect(embed.excluded).toMatchObject([{node: 'n1', reason: 'unable'}])
   const one = await explain(gateway, chat, {'x-ollamax-node': 'n2'})
   expect(one.candidates.map(({node}) => node)).toEqual(['n2'])
   const named = await explain(gateway, chat, {'x-ollamax-policy': 'latency'})
@@ -174,9 +176,9 @@ test('who may use one model sees nothing of others', async () => {
 })
 
 test('who is not let in gets none of the pages', async () => {
-  const closed: Guard = () => ({
+  const closed: Guard = (request) => ({
     kind: 'refused',
-    target: '/',
+    target: request.url ?? '/',
     problem: {status: 401, message: 'a key is needed'},
   })
   const gateway = await start([{}], closed)
