@@ -46,7 +46,7 @@ export const routeFlags = () => ({
   node: Flags.string({summary: 'ask this node only', helpValue: 'NAME'}),
   policy: Flags.string({
     summary:
-      'how to choose among the nodes: expected-time, round-robin, least-loaded, random or latency',
+      'how to choose among the nodes: expected-time, round-robin, least-loaded, weighted, latency, random, sticky or tiers',
     helpValue: 'NAME',
   }),
   timeout: Flags.string({summary: 'longest time for the whole answer', helpValue: '10m'}),

@@ -9,7 +9,7 @@ import {
 } from '../../../src/lib/engine/serve/parse-request.ts'
 
 describe('stopText', () => {
-  test('shows what stands before the first stop string, however the text is cut', () => {
+  test('shows what stands before the stop string that is complete first, however the text is cut', () => {
     const letters = fc.string({unit: fc.constantFrom('a', 'b', 'c'), maxLength: 30})
     const stops = fc.array(
       fc.string({unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 4}),
@@ -28,9 +28,12 @@ describe('stopText', () => {
         }
         shown += out.rest()
         const whole = pieces.join('')
-        const ends = wanted.map((stop) => whole.indexOf(stop)).filter((at) => at >= 0)
-        expect(out.stopped).toBe(ends.length > 0)
-        expect(shown).toBe(ends.length > 0 ? whole.slice(0, Math.min(...ends)) : whole)
+        const found = wanted
+          .map((stop) => ({start: whole.indexOf(stop), end: whole.indexOf(stop) + stop.length}))
+          .filter(({start}) => start >= 0)
+          .sort((a, b) => a.end - b.end || a.start - b.start)
+        expect(out.stopped).toBe(found.length > 0)
+        expect(shown).toBe(whole.slice(0, found[0]?.start))
       }),
     )
   })

@@ -320,7 +320,8 @@ test('whatever a file looks like, a change does what it says and all other lines
       const words = (lines: readonly string[]) =>
         lines.map((line) => line.trimStart()).filter(Boolean)
       // A comment below a node that is indented deeper than it may be moved to the node's own line.
-      const odd = source.includes('\n   #')
+      // So may one behind a key with a blank line below it.
+      const odd = source.includes('\n   #') || /:[ ]+#[^\n]*\n\s*\n/.test(source)
       if (kind !== 'remove' && !odd)
         expect(isSubsequence(words(kept), words(text.split('\n')))).toBe(true)
     }),

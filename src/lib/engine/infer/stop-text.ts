@@ -1,4 +1,4 @@
-/** A stream of text that ends before the first stop string, however the text is cut into pieces. */
+/** A stream of text that ends before the stop string that is complete first, however the text is cut into pieces. */
 export interface StopText {
   /** Takes more text and returns what may be shown of all so far. */
   push(text: string): string
@@ -18,10 +18,10 @@ export function stopText(stops: readonly string[]): StopText {
     push(text) {
       if (stopped) return ''
       held += text
-      const found = wanted.map((stop) => held.indexOf(stop)).filter((at) => at >= 0)
-      if (found.length > 0) {
+      const found = firstStop(held, wanted)
+      if (found !== undefined) {
         stopped = true
-        return held.slice(0, Math.min(...found))
+        return held.slice(0, found)
       }
       const keep = Math.max(0, ...wanted.map((stop) => overlap(held, stop)))
       const shown = held.slice(0, held.length - keep)
@@ -32,6 +32,22 @@ export function stopText(stops: readonly string[]): StopText {
       return stopped ? '' : held
     },
   }
+}
+
+/**
+ * Where the stop string begins that is complete first; of those that end together the longest. Not the one that begins
+ * first: whether that is complete could depend on how the text is cut.
+ */
+function firstStop(text: string, stops: readonly string[]): number | undefined {
+  let first: {readonly start: number; readonly end: number} | undefined
+  for (const stop of stops) {
+    const start = text.indexOf(stop)
+    const end = start + stop.length
+    if (start < 0) continue
+    if (!first || end < first.end || (end === first.end && start < first.start))
+      first = {start, end}
+  }
+  return first?.start
 }
 
 /** Length of the longest end of `text` that is a beginning of `stop`. */
