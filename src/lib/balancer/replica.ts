@@ -130,7 +130,7 @@ export class Replica implements Candidate {
     if (at.down || at.gone) return 'down'
     if (this.hindrance.missing) return 'no-model'
     if (!this.#able(job)) return 'unable'
-    if (job.tried.includes(this)) return 'tried'
+    if (job.tried.some(({node}) => node === this.node)) return 'tried'
     if (!this.breaker.allows(nowMs) || !at.breaker.allows(nowMs)) return 'broken'
     return this.hindrance.now(nowMs)
   }
