@@ -1,5 +1,6 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
+import {PRIORITIES} from '../../lib/cluster/priority.ts'
 import {parseRate} from '../../lib/cluster/rate.ts'
 import {parseDuration} from '../../lib/cluster/size.ts'
 import type {ShownKey} from '../../lib/jobs/change-keys.ts'
@@ -38,7 +39,7 @@ In --model, * and ? do not cross a /: "*" is every model of Ollama's library, "h
     }),
     rate: Flags.string({summary: 'most requests, per s, m, h or d', helpValue: '60/m'}),
     priority: Flags.option({
-      options: ['high', 'normal', 'low'] as const,
+      options: PRIORITIES,
       summary: 'who goes first when requests wait; default normal',
     })(),
     weight: Flags.integer({

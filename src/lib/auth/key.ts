@@ -1,6 +1,4 @@
-/** Who goes first when requests have to wait. */
-export const KEY_PRIORITIES = ['high', 'normal', 'low'] as const
-export type KeyPriority = (typeof KEY_PRIORITIES)[number]
+import type {Priority} from '../cluster/priority.ts'
 
 /** What a key allows. */
 export interface KeyLimits {
@@ -13,7 +11,7 @@ export interface KeyLimits {
   /** Its share beside the other keys' when requests have to wait. Default 1. */
   readonly weight?: number
   /** Default normal. */
-  readonly priority?: KeyPriority
+  readonly priority?: Priority
   /** Answers cut off on one node may go on from another. Default false. */
   readonly allowContinue?: boolean
 }

@@ -1,4 +1,5 @@
 import type {AnswerStats} from '../cluster/answer-stats.ts'
+import type {Priority} from '../cluster/priority.ts'
 import type {BalanceRequest, Excluded} from './candidates.ts'
 import type {DispatchLimits} from './limits.ts'
 import type {PolicyName, Ranked} from './policies.ts'
@@ -6,9 +7,6 @@ import type {Rates} from './rates.ts'
 import type {Failure, Verdict} from './verdict.ts'
 
 /** The words between a door that serves requests (the gateway, the simulation) and the `Dispatcher`. */
-
-/** Who goes first when requests have to wait; a waiting one rises with time. */
-export type Priority = 'high' | 'normal' | 'low'
 
 /** One request as its door submits it. */
 export interface DispatchRequest extends BalanceRequest {
@@ -97,19 +95,21 @@ export type Refusal =
       readonly node: string
     }
 
+/** Where a request is to be sent. */
+export interface SendOrder {
+  readonly node: string
+  /** 1 for the first node that it is given to. */
+  readonly attempt: number
+  readonly decision: Decision
+  readonly patience: Patience
+  /** The body must carry exactly this one, so that nothing is reloaded. */
+  readonly numCtx?: number
+}
+
 /** What the dispatcher wants done. Called synchronously from its own methods; must not call back into it. */
 export interface DispatchSink {
-  /** Send it there now. `numCtx`: the body must carry exactly this one, so that nothing is reloaded. */
-  send(
-    id: number,
-    to: {
-      readonly node: string
-      readonly attempt: number
-      readonly decision: Decision
-      readonly patience: Patience
-      readonly numCtx?: number
-    },
-  ): void
+  /** Send it there now. */
+  send(id: number, to: SendOrder): void
   /** It waits; told when it is queued and when its place changes. `position` 1 = next of its model. */
   queued(id: number, place: {readonly position: number; readonly expectedMs: number}): void
   /** It ends here. */

@@ -1,8 +1,7 @@
-import type {Priority} from './dispatch-request.ts'
+import {type Priority, priorityRank} from '../cluster/priority.ts'
 
 /** Lower goes first. `FIRST` is for what was taken from a node again. */
 const FIRST = -1
-const CLASS: Readonly<Record<Priority, number>> = {high: 0, normal: 1, low: 2}
 
 /** One that waits. */
 export interface Waiting<T> {
@@ -54,7 +53,7 @@ export class FairQueue<T> {
     const start = Math.max(this.#clock, this.#finish.get(ticket.tenant) ?? 0)
     const finish = start + ticket.cost / Math.max(ticket.weight, 1e-6)
     if (!ticket.again) this.#finish.set(ticket.tenant, finish)
-    const rank = ticket.again ? FIRST : CLASS[ticket.priority]
+    const rank = ticket.again ? FIRST : priorityRank(ticket.priority)
     this.#insert({item, sinceMs: nowMs, seq: this.#seq++, finish, rank})
     return this.#waiting.length > this.#most ? this.#waiting.pop()?.item : undefined
   }
@@ -82,7 +81,7 @@ export class FairQueue<T> {
     const rest = this.#waiting.filter((one) => {
       if (one.rank <= 0) return true
       const steps = Math.floor(Math.max(0, nowMs - one.sinceMs) / ageingMs)
-      const rank = Math.max(0, CLASS[priorityOf(one.item)] - steps)
+      const rank = Math.max(0, priorityRank(priorityOf(one.item)) - steps)
       if (rank >= one.rank) return true
       one.rank = rank
       risen.push(one)

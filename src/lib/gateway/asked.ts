@@ -1,6 +1,7 @@
 import type {BalanceRequest} from '../balancer/candidates.ts'
-import type {DispatchRequest, Priority} from '../balancer/dispatch-request.ts'
+import type {DispatchRequest} from '../balancer/dispatch-request.ts'
 import {POLICY_NAMES} from '../balancer/policies.ts'
+import {PRIORITIES, type Priority, priorityRank} from '../cluster/priority.ts'
 import type {Facts} from './body/facts.ts'
 import {BLOCK_TOKENS} from './body/prefix.ts'
 import type {Problem} from './dialects/problem.ts'
@@ -68,12 +69,10 @@ export function dispatchOf(
   }
 }
 
-const RANK: Readonly<Record<Priority, number>> = {high: 0, normal: 1, low: 2}
-
 /** A client may ask for less than its key gives, never for more. */
 function priorityOf(asked: string | undefined, given: Priority): Priority {
-  const known = asked === 'high' || asked === 'normal' || asked === 'low'
-  return known && RANK[asked] >= RANK[given] ? asked : given
+  const known = PRIORITIES.find((priority) => priority === asked)
+  return known && priorityRank(known) >= priorityRank(given) ? known : given
 }
 
 /** A header that stands there once and is not too long. */

@@ -6,6 +6,12 @@ import {type Dialect, dialectOf, type Route} from './route.ts'
 /** How a request ended, for metrics and the access log. */
 export type ExchangeOutcome = 'ok' | 'caller' | 'failed' | 'cancelled' | 'refused'
 
+/** How a request ended that a node has answered with this status, and nobody else was asked. */
+export function outcomeOf(status: number): ExchangeOutcome {
+  if (status < 400) return 'ok'
+  return status < 500 ? 'caller' : 'failed'
+}
+
 /** One request of a client and what is noted about it on the way; the only one who writes to the client. */
 export class Exchange {
   readonly id: number

@@ -1,6 +1,6 @@
 import type {NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
-import type {Endpoint} from '../ollama/endpoint.ts'
+import type {NodeEndpoint} from '../ollama/endpoint.ts'
 import {downReading, readWhole} from '../ollama/read-node.ts'
 import {openUpstream, type Upstream} from '../ollama/upstream.ts'
 
@@ -18,7 +18,7 @@ export interface FleetNode {
 
 export interface FleetOptions {
   /** How to reach a node; may throw for one that cannot be reached now. */
-  readonly endpointOf: (node: NodeSpec) => Promise<Exclude<Endpoint, {kind: 'upstream'}>>
+  readonly endpointOf: (node: NodeSpec) => Promise<NodeEndpoint>
   readonly onReading: (reading: Reading) => void
 }
 

@@ -1,5 +1,5 @@
 import type {IncomingMessage} from 'node:http'
-import type {Priority} from '../balancer/dispatch-request.ts'
+import type {Priority} from '../cluster/priority.ts'
 import type {Problem} from './dialects/problem.ts'
 
 /** On whose behalf a request comes, and what it may. */

@@ -1,10 +1,9 @@
 import type {
-  Decision,
   DispatchRequest,
   DispatchSink,
   Outcome,
-  Patience,
   Refusal,
+  SendOrder,
 } from '../balancer/dispatch-request.ts'
 import type {Dispatcher} from '../balancer/dispatcher.ts'
 import {IdTable} from '../cluster/id-table.ts'
@@ -99,19 +98,10 @@ export class Hub implements DispatchSink {
     const running: Running = {...job, submittedMs: performance.now(), id, path}
     this.#running.set(id, running)
     job.exchange.response.once('close', () => this.#left(running.id))
-    this.#tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
+    this.tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
   }
 
-  send(
-    id: number,
-    to: {
-      readonly node: string
-      readonly attempt: number
-      readonly decision: Decision
-      readonly patience: Patience
-      readonly numCtx?: number
-    },
-  ): void {
+  send(id: number, to: SendOrder): void {
     const job = this.#running.get(id)
     if (!job) return
     const {exchange} = job
@@ -125,7 +115,7 @@ export class Hub implements DispatchSink {
       exchange,
       {call: job.call, patience: to.patience, nowMs, thread: job.thread},
       {
-        began: () => this.#tell((dispatcher, at) => dispatcher.began(id, at)),
+        began: () => this.tell((dispatcher, at) => dispatcher.began(id, at)),
         settled: (outcome, reply) => this.#settled(id, attempt, {outcome, reply}),
       },
     )
@@ -174,14 +164,9 @@ export class Hub implements DispatchSink {
     exchange.response.end(reply.body)
   }
 
-  /** An event of the world that the dispatcher is to know. */
-  tell(event: (dispatcher: Dispatcher, nowMs: number) => void): void {
-    this.#tell(event)
-  }
-
   /** A node was read. Its time becomes one of the clock that all times here are of. */
   observe(reading: Reading): void {
-    this.#tell((dispatcher, nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs))
+    this.tell((dispatcher, nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs))
   }
 
   /** Breaks off what still runs. */
@@ -213,8 +198,8 @@ export class Hub implements DispatchSink {
     const broke = outcome.kind === 'failed' && outcome.begun
     const takenUp = broke && this.#takeUp(job)
     if (broke && !takenUp) this.#brokeOff(job, reply)
-    this.#tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
-    if (takenUp) this.#tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
+    this.tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
+    if (takenUp) this.tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
   }
 
   /** Prepares to let another node go on where this one broke off; false if that cannot be. */
@@ -249,7 +234,7 @@ export class Hub implements DispatchSink {
     job.attempt?.abort()
     endSpan(job, {kind: 'cancelled'})
     this.#end(id, 'cancelled')
-    this.#tell((dispatcher, nowMs) => dispatcher.cancel(id, nowMs))
+    this.tell((dispatcher, nowMs) => dispatcher.cancel(id, nowMs))
   }
 
   #end(id: number, outcome: ExchangeOutcome): void {
@@ -260,12 +245,15 @@ export class Hub implements DispatchSink {
     this.#options.ended(job.exchange)
   }
 
-  /** What happens while the dispatcher is at work (a connection that fails at once) is told afterwards. */
-  #tell(event: (dispatcher: Dispatcher, nowMs: number) => void): void {
+  /**
+   * Tells the dispatcher of an event of the world. What happens while it is at work (a connection that fails at
+   * once) is told afterwards.
+   */
+  tell(event: (dispatcher: Dispatcher, nowMs: number) => void): void {
     const dispatcher = this.#dispatcher
     if (!dispatcher) return
     if (this.#inside) {
-      queueMicrotask(() => this.#tell(event))
+      queueMicrotask(() => this.tell(event))
       return
     }
     this.#inside = true
@@ -279,7 +267,7 @@ export class Hub implements DispatchSink {
   #lookAtClocks(): void {
     const nowMs = performance.now()
     for (const {attempt} of this.#running.values()) attempt?.check(nowMs)
-    this.#tell((dispatcher, at) => dispatcher.tick(at))
+    this.tell((dispatcher, at) => dispatcher.tick(at))
   }
 }
 

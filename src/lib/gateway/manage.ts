@@ -1,6 +1,6 @@
 import {messageOf} from '../errors.ts'
 import {ObjectOf, parseObject} from './body/parse.ts'
-import type {Exchange} from './exchange.ts'
+import {type Exchange, outcomeOf} from './exchange.ts'
 import type {Fleet, FleetNode} from './fleet.ts'
 import type {Admitted} from './guard.ts'
 import {forwardedHeaders} from './headers.ts'
@@ -185,7 +185,7 @@ async function onAll(
     undefined,
   )
   if (!worst) return noNode(exchange)
-  exchange.outcome = worst.status < 400 ? 'ok' : worst.status < 500 ? 'caller' : 'failed'
+  exchange.outcome = outcomeOf(worst.status)
   exchange.reply(worst.status, '', worst.body, worst.headers)
 }
 

@@ -1,6 +1,6 @@
 import type {Readable} from 'node:stream'
 import type {Upstream, UpstreamControl} from '../ollama/upstream.ts'
-import type {Exchange} from './exchange.ts'
+import {type Exchange, outcomeOf} from './exchange.ts'
 import {passedHeaders} from './headers.ts'
 
 /** What is asked of a node, past the queue. */
@@ -54,7 +54,7 @@ export function pass(
           const finish = () => {
             response.removeListener('close', left)
             // Before the end, which may close the response at once.
-            exchange.outcome ??= status < 400 ? 'ok' : status < 500 ? 'caller' : 'failed'
+            exchange.outcome ??= outcomeOf(status)
             response.end()
             resolve({kind: 'passed', status})
           }

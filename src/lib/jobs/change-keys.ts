@@ -1,9 +1,10 @@
-import type {Key, KeyLimits, KeyPriority} from '../auth/key.ts'
+import type {Key, KeyLimits} from '../auth/key.ts'
 import {makeKeyId, makeToken} from '../auth/make-token.ts'
 import {fingerprintOf, readSshKey} from '../auth/ssh-key.ts'
 import {parseModelPattern} from '../cluster/model-pattern.ts'
 import {nameProblem} from '../cluster/names.ts'
 import {nearest} from '../cluster/nearest.ts'
+import type {Priority} from '../cluster/priority.ts'
 import {OllamaxError} from '../errors.ts'
 import {changeKeys, loadKeys} from '../state/keys-file.ts'
 import {readCluster} from '../state/load.ts'
@@ -28,7 +29,7 @@ export interface ShownKey {
   readonly models: readonly string[] | null
   /** null: no limit. */
   readonly ratePerMinute: number | null
-  readonly priority: KeyPriority
+  readonly priority: Priority
   readonly weight: number
   /** Whether answers cut off on one node may go on from another. */
   readonly continue: boolean
@@ -41,7 +42,7 @@ export interface NewKey {
   /** Empty: all. */
   readonly models: readonly string[]
   readonly ratePerMinute?: number | undefined
-  readonly priority?: KeyPriority | undefined
+  readonly priority?: Priority | undefined
   readonly weight?: number | undefined
   readonly allowContinue: boolean
   /** The text of a `.pub` file; absent: a token is made. */

@@ -1,6 +1,6 @@
 import type {Readable} from 'node:stream'
 import {type Dispatcher, errors, Pool} from 'undici'
-import type {Endpoint} from './endpoint.ts'
+import type {Endpoint, NodeEndpoint} from './endpoint.ts'
 import {type Phase, transportError, waitedTooLong} from './errors.ts'
 import type {Opened, Transport, WireRequest} from './request.ts'
 
@@ -51,7 +51,7 @@ const OPEN_STREAM_MS = 15_000
 const KEEP_ALIVE_MS = 60_000
 
 /** Opens no connection yet. */
-export function openUpstream(endpoint: Exclude<Endpoint, {kind: 'upstream'}>): Upstream {
+export function openUpstream(endpoint: NodeEndpoint): Upstream {
   const {origin, prefix, extra, connect} = placeOf(endpoint)
   const pool = new Pool(origin, {
     // The caller keeps the time: undici's own limits would cut cold loads.
@@ -86,7 +86,7 @@ interface Place {
   readonly connect: NonNullable<Pool.Options['connect']>
 }
 
-function placeOf(endpoint: Exclude<Endpoint, {kind: 'upstream'}>): Place {
+function placeOf(endpoint: NodeEndpoint): Place {
   if (endpoint.kind === 'url') {
     const url = new URL(endpoint.url)
     return {

@@ -8,7 +8,7 @@ import {Fleet} from '../gateway/fleet.ts'
 import {Hub} from '../gateway/hub.ts'
 import {twinsOf} from '../gateway/places.ts'
 import type {Tools} from '../jobs/tools.ts'
-import type {Endpoint} from '../ollama/endpoint.ts'
+import type {NodeEndpoint} from '../ollama/endpoint.ts'
 import {readRates, replaceRates} from '../state/rates-file.ts'
 import {balancedNode} from './balanced-node.ts'
 
@@ -91,10 +91,7 @@ export function startFleet(
   }
 }
 
-async function ownEndpoint(
-  tools: Pick<Tools, 'endpoint'>,
-  node: NodeSpec,
-): Promise<Exclude<Endpoint, {kind: 'upstream'}>> {
+async function ownEndpoint(tools: Pick<Tools, 'endpoint'>, node: NodeSpec): Promise<NodeEndpoint> {
   const endpoint = await tools.endpoint(node)
   if (endpoint.kind === 'upstream') throw new Error('an endpoint of a node is no upstream')
   return endpoint

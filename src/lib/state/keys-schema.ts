@@ -1,8 +1,9 @@
 import {z} from 'zod'
-import {KEY_PRIORITIES, type Key} from '../auth/key.ts'
+import type {Key} from '../auth/key.ts'
 import {publicKeyOf} from '../auth/ssh-key.ts'
 import {parseModelPattern} from '../cluster/model-pattern.ts'
 import {nameProblem} from '../cluster/names.ts'
+import {PRIORITIES} from '../cluster/priority.ts'
 
 /** The latest moment that a Date can be. */
 const LATEST_MS = 8.64e15
@@ -24,7 +25,7 @@ const common = {
     .optional(),
   ratePerMinute: z.number().positive().optional(),
   weight: z.number().positive().max(1000).optional(),
-  priority: z.enum(KEY_PRIORITIES).optional(),
+  priority: z.enum(PRIORITIES).optional(),
   allowContinue: z.boolean().optional(),
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import {expect, test} from 'vitest'
-import type {Priority} from '../../../src/lib/balancer/dispatch-request.ts'
 import {FairQueue} from '../../../src/lib/balancer/queue.ts'
+import type {Priority} from '../../../src/lib/cluster/priority.ts'
 
 interface Item {
   readonly id: number

@@ -52,16 +52,6 @@ export class ObjectOf {
     return typeof value === 'string' ? value : undefined
   }
 
-  number(field: string): number | undefined {
-    const value = this.value(field)
-    return typeof value === 'number' ? value : undefined
-  }
-
-  boolean(field: string): boolean | undefined {
-    const value = this.value(field)
-    return typeof value === 'boolean' ? value : undefined
-  }
-
   object(field: string): Json | undefined {
     const value = this.value(field)
     const fits = typeof value === 'object' && value !== null && !Array.isArray(value)
