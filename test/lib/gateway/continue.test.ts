@@ -1,25 +1,17 @@
-import {afterEach, describe, expect, test} from 'vitest'
+import {describe, expect, test} from 'vitest'
 import {Thread} from '../../../src/lib/gateway/thread.ts'
 import type {Fault} from '../../support/fake-ollama/options.ts'
-import {startGateway, type TestGateway} from '../../support/gateway.ts'
+import {gatewayHarness} from '../../support/gateway-harness.ts'
 
-const open: TestGateway[] = []
-afterEach(async () => {
-  for (const gateway of open.splice(0)) {
-    await gateway.close()
-    expect(gateway.bugs).toEqual([])
-  }
-})
-
+const start = gatewayHarness()
 const ANSWER = 'one two three four five six seven eight nine ten'
 const HEADERS = {'x-ollamax-continue': 'true', 'x-ollamax-policy': 'round-robin'}
 
 async function ask(fault: Fault, body: object, headers: Record<string, string> = HEADERS) {
-  const gateway = await startGateway([
+  const gateway = await start([
     {answer: ANSWER, fault},
     {answer: ANSWER, fault},
   ])
-  open.push(gateway)
   const path = 'messages' in body ? '/api/chat' : '/api/generate'
   const reply = await fetch(gateway.url + path, {
     method: 'POST',
@@ -42,8 +34,7 @@ describe('an answer that breaks off is taken up by another node', () => {
     'after %s: nothing lost, nothing repeated, and the last chunk says so',
     async (how) => {
       const fault = {kind: 'cut', afterTokens: 4, how, on: 'inference', times: 1} as const
-      const gateway = await startGateway([{answer: ANSWER}, {answer: ANSWER}, {answer: ANSWER}])
-      open.push(gateway)
+      const gateway = await start([{answer: ANSWER}, {answer: ANSWER}, {answer: ANSWER}])
       for (const node of gateway.nodes.slice(0, 2)) await node.set({fault})
       const reply = await fetch(`${gateway.url}/api/chat`, {
         method: 'POST',
@@ -63,11 +54,10 @@ describe('an answer that breaks off is taken up by another node', () => {
   )
 
   test.each([chat, {prompt: 'count'}, {prompt: 'count:', raw: true}])('%j', async (body) => {
-    const gateway = await startGateway([
+    const gateway = await start([
       {answer: ANSWER, fault: {kind: 'cut', afterTokens: 4, how: 'rst', on: 'inference'}},
       {answer: ANSWER},
     ])
-    open.push(gateway)
     const path = 'messages' in body ? '/api/chat' : '/api/generate'
     const texts = new Set<string>()
     let resumed = 0
@@ -113,11 +103,10 @@ describe('it is not taken up', () => {
   })
 
   test('by a node with another model under the same name', async () => {
-    const gateway = await startGateway([
+    const gateway = await start([
       {answer: ANSWER, models: [{name: 'tiny', digest: 'a'.repeat(64)}], fault},
       {answer: ANSWER, models: [{name: 'tiny', digest: 'b'.repeat(64)}], fault},
     ])
-    open.push(gateway)
     const reply = await fetch(`${gateway.url}/api/chat`, {
       method: 'POST',
       headers: HEADERS,

@@ -1,19 +1,13 @@
-import {afterEach, describe, expect, test} from 'vitest'
+import {describe, expect, test} from 'vitest'
 import type {Fault} from '../../support/fake-ollama/options.ts'
-import {startGateway, type TestGateway} from '../../support/gateway.ts'
+import type {TestGateway} from '../../support/gateway.ts'
+import {gatewayHarness} from '../../support/gateway-harness.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
-const open: TestGateway[] = []
-afterEach(async () => {
-  for (const gateway of open.splice(0)) {
-    await gateway.close()
-    expect(gateway.bugs).toEqual([])
-  }
-})
+const open = gatewayHarness()
 
 async function start(...faults: readonly (Fault | undefined)[]): Promise<TestGateway> {
-  const gateway = await startGateway(faults.map(() => ({answer: 'one two three four five'})))
-  open.push(gateway)
+  const gateway = await open(faults.map(() => ({answer: 'one two three four five'})))
   for (const [at, fault] of faults.entries())
     if (fault) await gateway.nodes[at]?.set({fault: {...fault, on: 'inference'}})
   return gateway

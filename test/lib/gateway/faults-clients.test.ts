@@ -3,13 +3,14 @@ import {connect, type Socket} from 'node:net'
 import {afterAll, afterEach, beforeAll, describe, expect, test} from 'vitest'
 import type {Guard} from '../../../src/lib/gateway/guard.ts'
 import type {FakeOptions} from '../../support/fake-ollama/options.ts'
-import {startGateway, type TestGateway, type TestGatewayOptions} from '../../support/gateway.ts'
+import type {TestGateway} from '../../support/gateway.ts'
+import {gatewayHarness} from '../../support/gateway-harness.ts'
 import {type Asked, ask, askMany, figures, quantile, say} from '../../support/load.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
 // Clients that go wrong, leave, or come in crowds; each test prints what became of the requests.
 
-const open: TestGateway[] = []
+const start = gatewayHarness()
 const warnings: Error[] = []
 const warned = (warning: Error) => void warnings.push(warning)
 beforeAll(() => void process.on('warning', warned))
@@ -20,18 +21,7 @@ afterAll(() => {
 const sockets: Socket[] = []
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy()
-  for (const gateway of open.splice(0)) {
-    await gateway.close()
-    expect(gateway.bugs).toEqual([])
-    expect(gateway.hub.size).toBe(0)
-  }
 })
-
-async function start(nodes: readonly FakeOptions[], options?: TestGatewayOptions) {
-  const gateway = await startGateway(nodes, options)
-  open.push(gateway)
-  return gateway
-}
 
 const chat = {model: 'tiny', messages: [{role: 'user', content: 'hi'}]}
 const workOf = (gateway: TestGateway) =>

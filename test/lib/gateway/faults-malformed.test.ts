@@ -1,25 +1,15 @@
 import {connect} from 'node:net'
 import {gzipSync} from 'node:zlib'
-import {afterEach, expect, test} from 'vitest'
-import {startGateway, type TestGateway} from '../../support/gateway.ts'
+import {expect, test} from 'vitest'
+import type {TestGateway} from '../../support/gateway.ts'
+import {gatewayHarness} from '../../support/gateway-harness.ts'
 import {ask, askMany, figures, say} from '../../support/load.ts'
 
 // What no client should send; nothing of it may reach a node as anything else, or speak against a node.
 
-const open: TestGateway[] = []
-afterEach(async () => {
-  for (const gateway of open.splice(0)) {
-    await gateway.close()
-    expect(gateway.bugs).toEqual([])
-    expect(gateway.hub.size).toBe(0)
-  }
-})
+const open = gatewayHarness()
 
-async function start() {
-  const gateway = await startGateway([{}])
-  open.push(gateway)
-  return gateway
-}
+const start = () => open([{}])
 
 const chat = {model: 'tiny', messages: [{role: 'user', content: 'hi'}], stream: false}
 const good = JSON.stringify(chat)

@@ -1,17 +1,10 @@
-import {afterEach, expect, test} from 'vitest'
-import {startGateway, type TestGateway} from '../../support/gateway.ts'
+import {expect, test} from 'vitest'
+import {gatewayHarness} from '../../support/gateway-harness.ts'
 import {ask, figures} from '../../support/load.ts'
 
 // One client's mistake is no other client's.
 
-const open: TestGateway[] = []
-afterEach(async () => {
-  for (const gateway of open.splice(0)) {
-    await gateway.close()
-    expect(gateway.bugs).toEqual([])
-  }
-})
-
+const start = gatewayHarness()
 const plain = {model: 'tiny', prompt: 'hi', stream: false}
 
 test.each([
@@ -21,8 +14,7 @@ test.each([
   ['half a context', {model: 'tiny', prompt: 'x', options: {num_ctx: 0.5}}],
   ['a small context and a mistake', {model: 'tiny', prompt: 'x', format: 5, options: {num_ctx: 8}}],
 ])('%s changes nothing for others', async (what, mistake) => {
-  const gateway = await startGateway([{}])
-  open.push(gateway)
+  const gateway = await start([{}])
   const path = '/api/generate'
   const made = await ask(gateway.url, mistake, {path}).done
   const after = await Promise.all([1, 2, 3].map(() => ask(gateway.url, plain, {path}).done))
@@ -35,8 +27,7 @@ test.each([
 })
 
 test('a node whose Ollama is too old for an API stays well for what it can do', async () => {
-  const gateway = await startGateway([{}])
-  open.push(gateway)
+  const gateway = await start([{}])
   const {nodes} = gateway
   await nodes[0]?.set({fault: {kind: 'status', status: 404, error: '404 page not found'}})
   const many = await Promise.all(

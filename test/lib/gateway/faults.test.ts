@@ -1,29 +1,19 @@
 import {afterEach, expect, test} from 'vitest'
-import type {FakeOptions} from '../../support/fake-ollama/options.ts'
 import type {SeenRequest} from '../../support/fake-ollama.ts'
-import {startGateway, type TestGateway, type TestGatewayOptions} from '../../support/gateway.ts'
+import type {TestGateway} from '../../support/gateway.ts'
+import {gatewayHarness} from '../../support/gateway-harness.ts'
 import {type Asked, ask, askMany, figures, quantile} from '../../support/load.ts'
 import {type NodeProcess, startNodeProcess} from '../../support/node-process.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
 // Nodes that go wrong in front of their clients' eyes; each test prints what became of the requests.
 
-const open: TestGateway[] = []
 const processes: NodeProcess[] = []
 afterEach(async () => {
-  for (const gateway of open.splice(0)) {
-    await gateway.close()
-    expect(gateway.bugs).toEqual([])
-    expect(gateway.hub.size).toBe(0)
-  }
   for (const one of processes.splice(0)) await one.kill()
 })
 
-async function start(nodes: readonly FakeOptions[], options?: TestGatewayOptions) {
-  const gateway = await startGateway(nodes, options)
-  open.push(gateway)
-  return gateway
-}
+const start = gatewayHarness()
 
 // Long enough that nodes show how fast they read: a hang is called so by what a node has shown.
 const content = 'why is the sky blue and the grass green '.repeat(4)

@@ -1,29 +1,15 @@
-import {afterEach, expect, test} from 'vitest'
+import {expect, test} from 'vitest'
 import type {DecisionRecord, RoutePlan} from '../../../src/lib/cluster/routing.ts'
 import {type Guard, openGuard} from '../../../src/lib/gateway/guard.ts'
 import type {FakeOptions} from '../../support/fake-ollama/options.ts'
-import {startGateway, type TestGateway} from '../../support/gateway.ts'
+import type {TestGateway} from '../../support/gateway.ts'
+import {gatewayHarness, post as send} from '../../support/gateway-harness.ts'
 
-const open: TestGateway[] = []
-afterEach(async () => {
-  for (const gateway of open.splice(0)) {
-    await gateway.close()
-    expect(gateway.bugs).toEqual([])
-  }
-})
-
-async function start(nodes: readonly FakeOptions[], guard?: Guard) {
-  const gateway = await startGateway(nodes, guard ? {guard} : {})
-  open.push(gateway)
-  return gateway
-}
+const open = gatewayHarness()
+const start = (nodes: readonly FakeOptions[], guard?: Guard) => open(nodes, guard ? {guard} : {})
 
 const post = (gateway: TestGateway, path: string, body: unknown, headers = {}) =>
-  fetch(gateway.url + path, {
-    method: 'POST',
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-    headers,
-  })
+  send(gateway, path, body, {headers})
 const explain = async (gateway: TestGateway, body: unknown, headers = {}) =>
   (await (await post(gateway, '/ollamax/v1/explain', body, headers)).json()) as RoutePlan
 const page = async (gateway: TestGateway, path: string) => (await fetch(gateway.url + path)).json()

@@ -1,35 +1,11 @@
 import {request as sendHttp} from 'node:http'
 import {connect} from 'node:net'
-import {afterEach, describe, expect, test} from 'vitest'
-import type {FakeOptions} from '../../support/fake-ollama/options.ts'
-import {startGateway, type TestGateway, type TestGatewayOptions} from '../../support/gateway.ts'
+import {describe, expect, test} from 'vitest'
+import type {TestGateway} from '../../support/gateway.ts'
+import {gatewayHarness, linesOf, post} from '../../support/gateway-harness.ts'
 
-const open: TestGateway[] = []
-afterEach(async () => {
-  for (const gateway of open.splice(0)) {
-    await gateway.close()
-    expect(gateway.bugs).toEqual([])
-  }
-})
-
-async function start(nodes: readonly FakeOptions[], options?: TestGatewayOptions) {
-  const gateway = await startGateway(nodes, options)
-  open.push(gateway)
-  return gateway
-}
-
-const post = (gateway: TestGateway, path: string, body: unknown, init: RequestInit = {}) =>
-  fetch(gateway.url + path, {
-    method: 'POST',
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-    ...init,
-  })
+const start = gatewayHarness()
 const chat = {model: 'tiny', messages: [{role: 'user', content: 'hi'}]}
-const linesOf = (text: string) =>
-  text
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
 
 describe('pages in a browser', () => {
   const from = (gateway: TestGateway, headers: Record<string, string>, method = 'GET') =>
