@@ -187,7 +187,8 @@ test('no header makes it throw or let anybody in', () => {
     good.replace(/.$/, '*'),
     ` ${good}`,
     `${good}:${good}`,
-    good.replaceAll('A', '%41'),
+    // Always another text: not every signature holds a certain letter.
+    good.replace(/./, (first) => `%${first.charCodeAt(0).toString(16)}`),
     '\u0000',
     '💥'.repeat(50),
     'A'.repeat(400),
