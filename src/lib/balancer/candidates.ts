@@ -1,5 +1,6 @@
 import {modelKey, sameModel} from '../cluster/model-name.ts'
 import type {LoadedModel, ModelTag, Reading} from '../cluster/reading.ts'
+import {excludedAs} from './excluded.ts'
 import type {Rate, Rates} from './rates.ts'
 
 /** What is to be answered, as far as it bears on the choice of a node. */
@@ -139,12 +140,11 @@ type Asked = Omit<BalanceRequest, 'needs'> & {readonly needs: string | undefined
 
 function consider(request: Asked, node: NodeView, rates: Rates): Candidate | Excluded {
   const {name, reading, inFlight, lastUsedMs} = node
-  if (node.drained) return {node: name, reason: 'drained', text: 'drained'}
-  if (!reading) return {node: name, reason: 'silent', text: 'has not answered yet'}
-  if (reading.kind === 'down')
-    return {node: name, reason: 'down', text: `${reading.code}: ${reading.message}`}
+  if (node.drained) return excludedAs('drained', node)
+  if (!reading) return excludedAs('silent', node)
+  if (reading.kind === 'down') return excludedAs('down', node)
   const tag = tagIn(request, node)
-  if (!tag) return {node: name, reason: 'no-model', text: 'does not have the model'}
+  if (!tag) return excludedAs('no-model', node)
   const {needs} = request
   if (needs && !does(tag, needs))
     return {node: name, reason: 'unable', text: `${tag.name} there does not do ${needs}`}

@@ -1,3 +1,4 @@
+import type {Reading} from '../cluster/reading.ts'
 import type {Excluded} from './candidates.ts'
 import type {Job} from './job.ts'
 import type {NodeState} from './node-state.ts'
@@ -15,6 +16,15 @@ const TEXT: Readonly<Record<Excluded['reason'], string>> = {
   other: 'was not asked for',
 }
 
+/** A node that cannot take a request, in words; of one that is down in those of its last reading. */
+export function excludedAs(
+  reason: Excluded['reason'],
+  {name, reading}: {readonly name: string; readonly reading?: Reading | undefined},
+): Excluded {
+  const told = reason === 'down' && reading?.kind === 'down'
+  return {node: name, reason, text: told ? `${reading.code}: ${reading.message}` : TEXT[reason]}
+}
+
 /** The nodes that cannot take the job now, and why. */
 export function explainExcluded(
   job: Job,
@@ -24,7 +34,7 @@ export function explainExcluded(
   const excluded: Excluded[] = []
   for (const node of nodes.values()) {
     const reason = reasonFor(job, node, nowMs)
-    if (reason !== undefined) excluded.push({node: node.name, reason, text: textOf(reason, node)})
+    if (reason !== undefined) excluded.push(excludedAs(reason, node))
   }
   return excluded
 }
@@ -37,10 +47,4 @@ function reasonFor(job: Job, node: NodeState, nowMs: number): Excluded['reason']
   if (node.spec.drained && only === undefined) return 'drained'
   if (!node.reading) return 'silent'
   return node.down ? 'down' : 'no-model'
-}
-
-function textOf(reason: Excluded['reason'], {reading}: NodeState): string {
-  return reason === 'down' && reading?.kind === 'down'
-    ? `${reading.code}: ${reading.message}`
-    : TEXT[reason]
 }

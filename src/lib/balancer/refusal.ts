@@ -1,5 +1,6 @@
 import type {Excluded} from './candidates.ts'
 import type {DispatchRequest, Refusal} from './dispatch-request.ts'
+import {excludedAs} from './excluded.ts'
 import type {Job} from './job.ts'
 import type {NodeState} from './node-state.ts'
 import type {Replica} from './replica.ts'
@@ -31,15 +32,11 @@ export function unknown(
   nodes: ReadonlyMap<string, NodeState>,
 ): {readonly why: Refusal; readonly excluded: readonly Excluded[]} {
   const excluded: Excluded[] = []
-  for (const {name, reading} of nodes.values()) {
-    if (!asked(request, name)) continue
-    if (!reading) excluded.push({node: name, reason: 'silent', text: 'has not answered yet'})
-    else if (reading.kind === 'up')
-      excluded.push({node: name, reason: 'no-model', text: 'does not have the model'})
-    else {
-      const text = `${reading.code}: ${reading.message}`
-      excluded.push({node: name, reason: 'down', text})
-    }
+  for (const node of nodes.values()) {
+    if (!asked(request, node.name)) continue
+    const {reading} = node
+    const reason = !reading ? 'silent' : reading.kind === 'up' ? 'no-model' : 'down'
+    excluded.push(excludedAs(reason, node))
   }
   const missing = excluded.some(({reason}) => reason === 'no-model')
   const why: Refusal = missing ? {kind: 'missing'} : {kind: 'no-node', retryAfterMs: bounded(0)}
