@@ -49,8 +49,8 @@ put uid "$uid"
 put home "$HOME"
 if [ "$uid" = 0 ]; then put sudo root
 elif ! have sudo; then put sudo absent
-elif said=$(sudo -n -v 2>&1) && said=$(sudo -n true 2>&1); then put sudo passwordless
-else case $said in
+elif said=$(sudo -n -- /bin/sh -c : 2>&1); then put sudo passwordless
+else case $(sudo -n -v 2>&1)$said in # Only -v tells who may not use it at all from who has to give a password.
     *'must have a tty'*) put sudo requiretty ;;
     *'may not run'*|*'not in the sudoers'*|*'not allowed'*) put sudo denied ;;
     *'password is required'*) put sudo password ;;

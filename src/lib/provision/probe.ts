@@ -80,7 +80,7 @@ export async function awaitVersion(
     const version = await askVersion(remote, port, signal)
     const waitedMs = performance.now() - startMs
     if (version !== undefined || waitedMs > timeoutMs) return version
-    await wait(Math.min(500, Math.max(40, waitedMs * 0.15)), undefined, {signal})
+    await wait(Math.min(500, Math.max(50, waitedMs * 0.4)), undefined, {signal})
   }
 }
 

@@ -8,7 +8,7 @@ cd /
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 note() { # $1 root, $2 key, $3 value: what we changed; the first word on a key stays
-  mkdir -p "$1/.ollamax"
+  [ -d "$1/.ollamax" ] || mkdir -p "$1/.ollamax"
   grep -q "^$2=" "$1/.ollamax/manifest" 2>/dev/null || printf '%s=%s\n' "$2" "$3" >>"$1/.ollamax/manifest"
 }
 user_bus() { XDG_RUNTIME_DIR=@{XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR; }
@@ -127,16 +127,26 @@ fi
 `
 
 /**
- * `$1` root, `$2` --system or --user. A service that was masked or has failed too often is said so. One reload,
- * which enabling would do once more: it is the dearest of all steps, and the slower the more units a machine has.
+ * `$1` root, `$2` --system or --user, `$3` 1: systemd has held no such service yet, and reads its files at the first
+ * question. A reload, the dearest of all steps and the slower the more units a machine has, is then not needed, if
+ * systemd agrees. A service that was masked is said so.
  */
 export const START = script`
 [ "$2" != --user ] || user_bus
-note "$1" enabled_before "$(systemctl $2 is-enabled ollama.service 2>/dev/null || :)"
+grep -q '^unit=' "$1/.ollamax/manifest" 2>/dev/null ||
+  note "$1" enabled_before "$(systemctl $2 is-enabled ollama.service 2>/dev/null || :)"
 systemctl $2 enable -q --no-reload ollama.service
-systemctl $2 daemon-reload
-systemctl $2 reset-failed ollama.service 2>/dev/null || :
-systemctl $2 restart ollama.service
+held=
+[ "$3" != 1 ] ||
+  held=$(systemctl $2 show ollama.service -p LoadState -p UnitFileState -p NeedDaemonReload -p DropInPaths)
+for wanted in LoadState=loaded UnitFileState=enabled NeedDaemonReload=no /50-ollamax.conf; do
+  case $held in *"$wanted"*) ;; *) systemctl $2 daemon-reload; break ;; esac
+done
+# What has failed too often is not started before that is forgotten.
+systemctl $2 restart ollama.service 2>/dev/null || {
+  systemctl $2 reset-failed ollama.service 2>/dev/null || :
+  systemctl $2 restart ollama.service
+}
 rm -f "$1/.ollamax/pending"
 `
 
