@@ -91,7 +91,7 @@ export class Attempt implements UpstreamHandler {
     else this.#control = control
   }
 
-  head(status: number, rawHeaders: readonly Buffer[]): void {
+  head(status: number, rawHeaders: readonly string[]): void {
     this.#heardMs = performance.now()
     this.#status = status
     this.#headers = passedHeaders(rawHeaders)

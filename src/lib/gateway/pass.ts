@@ -76,10 +76,9 @@ export function pass(
   })
 }
 
-function lengthOf(raw: readonly Buffer[]): string[] {
+function lengthOf(raw: readonly string[]): string[] {
   for (let at = 0; at + 1 < raw.length; at += 2)
-    if (raw[at]?.toString('latin1').toLowerCase() === 'content-length')
-      return ['Content-Length', `${raw[at + 1]}`]
+    if (raw[at]?.toLowerCase() === 'content-length') return ['Content-Length', `${raw[at + 1]}`]
   return []
 }
 
