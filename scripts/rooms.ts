@@ -4,9 +4,10 @@
 /** Room -> rooms that it may import besides itself. Imports go down only. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   cluster: [],
+  http1: [],
   balancer: ['cluster'],
   ssh: ['cluster'],
-  ollama: ['cluster'],
+  ollama: ['cluster', 'http1'],
   auth: ['cluster'],
   // `auth`: the keys file holds Keys.
   state: ['cluster', 'auth'],
@@ -18,7 +19,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   holder: ['cluster', 'ssh', 'ollama', 'state'],
   jobs: ['cluster', 'balancer', 'auth', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
   // `trace`: the words in which an exchange is traced, nothing that runs.
-  gateway: ['cluster', 'balancer', 'ollama', 'auth', 'trace'],
+  gateway: ['cluster', 'balancer', 'http1', 'ollama', 'auth', 'trace'],
   server: [
     'cluster',
     'balancer',
@@ -38,7 +39,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */
-export const PURE: readonly string[] = ['cluster', 'balancer']
+export const PURE: readonly string[] = ['cluster', 'balancer', 'http1']
 
 /** Package -> the rooms that own it; nobody else imports it. */
 export const OWNERS: Readonly<Record<string, readonly string[]>> = {

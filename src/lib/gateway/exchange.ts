@@ -1,6 +1,7 @@
-import type {IncomingMessage, ServerResponse} from 'node:http'
 import type {Trace} from '../trace/tracing.ts'
 import {type Problem, problemBody, problemFrame} from './dialects/problem.ts'
+import type {ClientRequest} from './listener/client-request.ts'
+import type {ClientResponse} from './listener/client-response.ts'
 import {type Dialect, dialectOf, type Route} from './route.ts'
 
 /** How a request ended, for metrics and the access log. */
@@ -17,8 +18,8 @@ export class Exchange {
   readonly id: number
   /** Told to the client, and in the log. */
   readonly requestId: string
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: ClientRequest
+  readonly response: ClientResponse
   readonly route: Route
   /** Path and query as they go upstream: without credentials. */
   readonly target: string
@@ -46,7 +47,7 @@ export class Exchange {
 
   constructor(
     at: {readonly id: number; readonly requestId: string; readonly startedMs: number},
-    to: {readonly request: IncomingMessage; readonly response: ServerResponse},
+    to: {readonly request: ClientRequest; readonly response: ClientResponse},
     where: {readonly route: Route; readonly target: string},
   ) {
     this.id = at.id
@@ -66,7 +67,7 @@ export class Exchange {
 
   /** Sends the head; headers of ours are added. */
   head(status: number, headers: readonly string[]): void {
-    this.response.writeHead(status, [...headers, ...this.#own()] as never)
+    this.response.writeHead(status, [...headers, ...this.#own()])
   }
 
   /** Sends a whole answer. HEAD gets its headers alone. */

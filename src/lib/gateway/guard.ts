@@ -1,4 +1,3 @@
-import type {IncomingMessage} from 'node:http'
 import type {Priority} from '../cluster/priority.ts'
 import type {Problem} from './dialects/problem.ts'
 
@@ -24,13 +23,24 @@ export interface Refused {
   readonly problem: Problem
 }
 
+/** What of a request tells whether it may be served. */
+export interface Asking {
+  readonly method: string
+  /** Path and query, as sent. */
+  readonly url: string
+  /** Name, value, name, value... */
+  readonly rawHeaders: readonly string[]
+  /** By a name in lower case. */
+  header(name: string): string | undefined
+}
+
 /** Lets requests in. Must be quick: it stands before every one of them. `nowMs`: wall time, ms since the epoch. */
-export type Guard = (request: IncomingMessage, nowMs: number) => Admitted | Refused
+export type Guard = (request: Asking, nowMs: number) => Admitted | Refused
 
 /** Lets everybody in, as an Ollama does that listens on loopback. */
 export const openGuard: Guard = (request) => ({
   kind: 'admitted',
-  target: request.url ?? '/',
+  target: request.url,
   tenant: '',
   weight: 1,
   priority: 'normal',

@@ -124,7 +124,7 @@ export class Hub implements DispatchSink {
     const headers = withTrace(job.headers, job.traced?.headers)
     const upstream = this.#options.upstreamOf(to.node)
     const body = to.numCtx === undefined ? job.body : setNumCtx(job, to.numCtx)
-    const method = exchange.request.method ?? 'POST'
+    const {method} = exchange.request
     if (upstream) upstream.send({method, path: job.path, headers, body}, attempt)
     else attempt.fail(new Error(`node ${to.node} is gone`))
   }

@@ -119,7 +119,7 @@ async function oneOf(
 
 function requestOf({request, target}: Exchange, body: Buffer) {
   return {
-    method: request.method ?? 'POST',
+    method: request.method,
     target,
     headers: forwardedHeaders(request.rawHeaders),
     body,
@@ -211,10 +211,10 @@ export async function blob(
   exchange.attempts = 1
   const {request} = exchange
   const passed = await pass(exchange, upstream, {
-    method: request.method ?? 'POST',
+    method: request.method,
     target: exchange.target,
     headers: forwardedHeaders(request.rawHeaders),
-    body: request.method === 'HEAD' ? null : request,
+    body: request.method === 'HEAD' ? null : request.stream(),
   })
   if (passed.kind === 'failed') {
     exchange.outcome = 'failed'

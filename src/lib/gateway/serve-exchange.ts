@@ -192,7 +192,7 @@ async function infer(
       facts.stream &&
       route.dialect === 'ollama' &&
       route.call !== 'embed' &&
-      headerOf(request.headers['x-ollamax-queue-status']) === 'true',
+      headerOf(request.header('x-ollamax-queue-status')) === 'true',
     request: dispatchOf(exchange, {
       route,
       facts,
@@ -212,7 +212,7 @@ function threadOf(
     readonly body: Buffer
   },
 ): Thread | undefined {
-  const asked = headerOf(request.headers['x-ollamax-continue'])
+  const asked = headerOf(request.header('x-ollamax-continue'))
   const wanted = asked === undefined ? of.admitted.continues : asked === 'true'
   if (!wanted || !of.facts.stream || of.route.dialect !== 'ollama' || of.facts.empty)
     return undefined
@@ -220,7 +220,7 @@ function threadOf(
 }
 
 function contextOf({request}: Exchange, admitted: Admitted, {fleet, blobs}: Floor): ManageContext {
-  return {fleet, blobs, admitted, only: headerOf(request.headers['x-ollamax-node'])}
+  return {fleet, blobs, admitted, only: headerOf(request.header('x-ollamax-node'))}
 }
 
 function failed(exchange: Exchange, error: unknown, floor: Floor): void {
@@ -230,7 +230,7 @@ function failed(exchange: Exchange, error: unknown, floor: Floor): void {
   }
   if (error instanceof TooLarge || error instanceof SlowBody) {
     // What is left of its body is not read: the connection cannot be used again.
-    exchange.response.setHeader('Connection', 'close')
+    exchange.response.closes = true
     exchange.problem({status: error instanceof TooLarge ? 413 : 408, message: error.message})
     return
   }

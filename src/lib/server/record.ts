@@ -10,7 +10,7 @@ export function recordOf(exchange: Exchange): RequestRecord {
   const record: {-readonly [field in keyof RequestRecord]: RequestRecord[field]} = {
     requestId: exchange.requestId,
     atMs: Date.now() - totalMs,
-    method: request.method ?? '',
+    method: request.method,
     route: route.name,
     dialect: route.kind === 'own' || route.kind === 'unknown' ? 'other' : exchange.dialect,
     status: response.headersSent ? response.statusCode : 0,

@@ -1,7 +1,7 @@
 import {connect, type Socket} from 'node:net'
+import {AnswerReader, type AnswerSink} from '../../http1/answer-reader.ts'
 import {type Phase, transportError, waitedTooLong} from '../errors.ts'
 import type {UpstreamControl, UpstreamHandler} from '../upstream.ts'
-import {AnswerReader, type AnswerSink} from './answer-reader.ts'
 
 /** Where a node listens. */
 export type Address = {readonly host: string; readonly port: number} | {readonly path: string}
@@ -117,15 +117,16 @@ export class Connection implements AnswerSink {
     this.#handler?.head(status, headers)
   }
 
-  data(chunk: Buffer): void {
-    this.#handler?.data(chunk)
+  data(bytes: Buffer): void {
+    this.#handler?.data(Buffer.from(bytes))
   }
 
-  end(): void {
+  #ended(alone: boolean): void {
     const handler = this.#handler
     this.#handler = undefined
     // A node may answer before it has read all of the request; what is left of that would precede the next one.
-    if (this.#reader.reusable && this.#socket.writableLength === 0 && !this.#socket.destroyed) {
+    const {destroyed, writableLength} = this.#socket
+    if (alone && this.#reader.reusable && writableLength === 0 && !destroyed) {
       if (this.#socket.isPaused()) this.#socket.resume()
       this.#keeper.free(this)
     } else this.#socket.destroy()
@@ -134,11 +135,15 @@ export class Connection implements AnswerSink {
 
   /** Returns whether to read on. */
   #read(bytes: number): boolean {
+    const handler = this.#handler
     try {
-      this.#reader.push(SHARED.subarray(0, bytes))
+      const read = this.#reader.push(SHARED.subarray(0, bytes))
+      // What follows belongs to no request, and must not be taken for the answer to the next one.
+      if (this.#reader.done) this.#ended(read === bytes)
     } catch (error) {
-      this.#error = error
-      this.#socket.destroy()
+      // No HTTP, or a bug of ours: whoever waits for the answer is told.
+      this.#handler ??= handler
+      this.fail(error)
     }
     return !this.#socket.isPaused()
   }
@@ -146,10 +151,10 @@ export class Connection implements AnswerSink {
   #closed(): void {
     clearTimeout(this.#timer)
     this.#keeper.gone(this)
-    if (!this.#error && this.#handler) this.#reader.closed()
     const handler = this.#handler
     this.#handler = undefined
-    handler?.fail(transportError(this.#error ?? CLOSED, this.#phase))
+    if (!this.#error && this.#reader.closed()) handler?.end()
+    else handler?.fail(transportError(this.#error ?? CLOSED, this.#phase))
   }
 }
 
