@@ -20,6 +20,9 @@ const AHEAD_BYTES = 64 * 1024
 /** How long a client that was refused may go on to send, so that it reads why before the connection breaks. */
 const LINGER_MS = 2000
 
+/** A request, the one after it, what is left of one that was refused, or the end of the connection. */
+type Awaited = 'request' | 'next' | 'rest' | 'end'
+
 /** A client's connection: one request after the other, each answered before the next is looked at. */
 export class ClientConnection implements RequestLink, ResponseLink {
   readonly #socket: Socket
@@ -31,14 +34,13 @@ export class ClientConnection implements RequestLink, ResponseLink {
   #ahead: Buffer | undefined
   /** Since when it waits for a request, or for the rest of one; ms of the clock that never jumps. */
   #sinceMs = performance.now()
-  #limitMs: number
+  #awaits: Awaited = 'request'
   /** Nothing more is answered here. */
   #over = false
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
     this.#options = options
-    this.#limitMs = options.headersTimeoutMs
     this.#reader = new RequestReader(
       {head: (head) => this.#begin(head), data: (bytes) => this.#request?.add(bytes)},
       options,
@@ -61,9 +63,17 @@ export class ClientConnection implements RequestLink, ResponseLink {
 
   /** Looks at the clock. */
   check(nowMs: number): void {
-    if (this.#response || nowMs - this.#sinceMs < this.#limitMs) return
-    if (this.#over || this.#limitMs === this.#options.keepAliveMs) this.#socket.destroy()
-    else this.#refuse('408 Request Timeout')
+    if (this.#response) return
+    const {headersTimeoutMs, keepAliveMs} = this.#options
+    const limitMs = {
+      request: headersTimeoutMs,
+      rest: headersTimeoutMs,
+      next: keepAliveMs,
+      end: LINGER_MS,
+    }
+    if (nowMs - this.#sinceMs < limitMs[this.#awaits]) return
+    if (this.#awaits === 'request') this.#refuse('408 Request Timeout')
+    else this.#socket.destroy()
   }
 
   #take(chunk: Buffer): void {
@@ -85,7 +95,7 @@ export class ClientConnection implements RequestLink, ResponseLink {
     const reader = this.#reader
     if (reader.done) {
       reader.begin()
-      this.#wait(this.#options.headersTimeoutMs)
+      this.#wait('request')
     }
     const at = reader.push(chunk)
     if (!reader.done || this.#over) return
@@ -138,21 +148,21 @@ export class ClientConnection implements RequestLink, ResponseLink {
     // The rest of what was not wanted has to be out of the way before the next request.
     if (!this.#reader.done) {
       request?.discard()
-      this.#wait(this.#options.headersTimeoutMs)
+      this.#wait('rest')
     } else this.#next()
   }
 
   #next(): void {
     this.#request = undefined
-    this.#wait(this.#options.keepAliveMs)
+    this.#wait('next')
     const ahead = this.#ahead
     this.#ahead = undefined
     if (ahead) this.#take(ahead)
   }
 
-  #wait(limitMs: number): void {
+  #wait(what: Awaited): void {
     this.#sinceMs = performance.now()
-    this.#limitMs = limitMs
+    this.#awaits = what
   }
 
   #refuse(status: string): void {
@@ -171,7 +181,7 @@ export class ClientConnection implements RequestLink, ResponseLink {
   /** Sends no more; what still comes is not looked at. */
   #end(): void {
     this.#over = true
-    this.#wait(LINGER_MS)
+    this.#wait('end')
     this.#socket.end()
   }
 
