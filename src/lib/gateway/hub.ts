@@ -271,9 +271,9 @@ export class Hub implements DispatchSink {
   }
 }
 
-function setNumCtx({body, fields}: Job, numCtx: number): Buffer {
+function setNumCtx({body, fields}: Job, numCtx: number): readonly Buffer[] {
   const known = fields ?? walk(body)
-  return known ? withNumCtx(body, known, numCtx) : body
+  return known ? withNumCtx(body, known, numCtx) : [body]
 }
 
 /** A line of the stream that is no piece of the answer: its text is empty, so that every client can read it. */

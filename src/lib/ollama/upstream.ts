@@ -13,7 +13,8 @@ export interface UpstreamRequest {
   readonly path: string
   /** Name, value, name, value... without Host, Content-Length and what belongs to one connection. */
   readonly headers: readonly string[]
-  readonly body: Uint8Array | Readable | null
+  /** Several pieces follow one another. */
+  readonly body: Uint8Array | readonly Uint8Array[] | Readable | null
 }
 
 /** Holds back, resumes or ends one exchange. */
@@ -75,10 +76,11 @@ function overPlain({origin, prefix, extra}: Place, address: Address, rest: Sende
       if (body instanceof Readable) return rest.send(request, handler)
       if (/[^!-~\x80-\xff]/.test(path)) throw new TypeError('a path has characters that no URL has')
       const bodyless = method === 'HEAD'
-      const length =
-        body || !(bodyless || method === 'GET') ? `Content-Length: ${body?.length ?? 0}\r\n` : ''
+      const pieces = body === null ? [] : Array.isArray(body) ? body : [body as Uint8Array]
+      const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+      const length = body || !(bodyless || method === 'GET') ? `Content-Length: ${bytes}\r\n` : ''
       const head = `${method} ${prefix}${path} HTTP/1.1\r\n${fixed}${linesOf(headers)}${length}\r\n`
-      connections.send({head, body, bodyless}, handler)
+      connections.send({head, pieces, bytes, bodyless}, handler)
     },
     retire: () => Promise.all([connections.retire(), rest.retire()]).then(() => {}),
     close: () => Promise.all([connections.close(), rest.close()]).then(() => {}),
@@ -117,7 +119,7 @@ function overPool({origin, prefix, extra, connect}: Place): Sender {
         method: method as Dispatcher.HttpMethod,
         path: prefix + path,
         headers: extra.length > 0 ? [...headers, ...extra] : (headers as string[]),
-        body,
+        body: Array.isArray(body) ? Buffer.concat(body) : (body as Uint8Array | Readable | null),
       }
       pool.dispatch(options, new Relay(handler))
     },

@@ -24,7 +24,10 @@ const SHARED = Buffer.allocUnsafeSlow(64 * 1024)
 /** A request as it goes over the wire. */
 export interface Sent {
   readonly head: string
-  readonly body: Uint8Array | null
+  /** The body. */
+  readonly pieces: readonly Uint8Array[]
+  /** Of all pieces together. */
+  readonly bytes: number
   /** The answer has no body: it is one to HEAD. */
   readonly bodyless: boolean
 }
@@ -66,23 +69,25 @@ export class Connection implements AnswerSink {
   }
 
   /** Sends a request; only while it has none. */
-  send({head, body, bodyless}: Sent, handler: UpstreamHandler): void {
+  send({head, pieces, bytes, bodyless}: Sent, handler: UpstreamHandler): void {
     const socket = this.#socket
     this.#handler = handler
     if (!socket.connecting) this.#phase = 'headers'
     this.#reader.begin(bodyless)
     handler.started(new Control(this, handler))
     if (this.#handler !== handler) return
-    const bytes = body?.length ?? 0
     if (bytes <= ONE_WRITE_BYTES) {
       const all = Buffer.allocUnsafe(head.length + bytes)
-      all.write(head, 0, 'latin1')
-      if (body) all.set(body, head.length)
+      let at = all.write(head, 0, 'latin1')
+      for (const piece of pieces) {
+        all.set(piece, at)
+        at += piece.length
+      }
       socket.write(all)
     } else {
       socket.cork()
       socket.write(head, 'latin1')
-      socket.write(body as Uint8Array)
+      for (const piece of pieces) if (piece.length > 0) socket.write(piece)
       socket.uncork()
     }
   }
