@@ -10,6 +10,7 @@ import {type OriginPolicy, originHeaders, PREFLIGHT} from './origin.ts'
 import {routeOf} from './route.ts'
 import {type Floor, serveExchange} from './serve-exchange.ts'
 import {watchStalls} from './stalls.ts'
+import {toOriginForm} from './target.ts'
 
 /** Bounds on what a client may do before it is known. */
 export interface GatewayLimits extends BodyLimits {
@@ -67,6 +68,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const id = ++count
     const at = {id, requestId: `${instance}-${id.toString(36)}`, startedMs: performance.now()}
+    const understood = toOriginForm(request)
     const admitted = options.guard(request, Date.now())
     const target = admitted.target
     const exchange = new Exchange(
@@ -82,6 +84,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       if (state.draining && running.size === 0) server.closeAllConnections()
     })
     if (state.draining) response.setHeader('Connection', 'close')
+    if (!understood) {
+      exchange.problem({status: 400, message: 'the URL that is asked for has no usable host'})
+      options.ended(exchange)
+      return
+    }
     const headers = originHeaders(request, options.origin)
     if (headers === undefined) {
       // As Ollama says it: without a word.

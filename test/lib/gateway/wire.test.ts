@@ -70,6 +70,48 @@ describe('on the wire', () => {
     expect(gateway.nodes[0]?.requests.some(({path}) => path === '/api/chat')).toBe(false)
   })
 
+  const get = (target: string, host: string) =>
+    `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
+
+  test.each([
+    'http://127.0.0.1:11435/api/tags?x=1',
+    'HTTP://LOCALHOST/api/tags',
+    'https://[::1]:1/api/tags',
+  ])('a whole URL as the target, %s, is its path, and its authority the Host', async (target) => {
+    const gateway = await start([{}])
+    // RFC 9112, 3.2.2: the Host that was sent is ignored then.
+    const got = await raw(gateway, get(target, 'evil.example.com'))
+    expect(got).toMatch(/^HTTP\/1\.1 200 /)
+    expect(got).toContain('"tiny:latest"')
+  })
+
+  test('a whole URL with nothing behind the authority is the root, and inference goes to a node by its path', async () => {
+    const gateway = await start([{}])
+    expect(await raw(gateway, get('http://localhost', 'x'))).toContain('Ollama is running')
+    const body = JSON.stringify({...chat, stream: false})
+    const head = `Host: x\r\nConnection: close\r\nContent-Length: ${body.length}`
+    const got = await raw(
+      gateway,
+      `POST http://localhost/api/chat HTTP/1.1\r\n${head}\r\n\r\n${body}`,
+    )
+    expect(got).toContain('"done":true')
+    expect(gateway.nodes[0]?.requests.at(-1)).toMatchObject({path: '/api/chat'})
+  })
+
+  test('a whole URL of a foreign host is refused as a foreign Host is', async () => {
+    const gateway = await start([{}])
+    const got = await raw(gateway, get('http://evil.example.com/api/tags', 'localhost'))
+    expect(got).toMatch(/^HTTP\/1\.1 403 /)
+  })
+
+  test.each(['http:///api/tags', 'http://127.0.0.1@evil.example.com/', 'http://a@localhost/'])(
+    'a whole URL whose authority is none, %s, is refused',
+    async (target) => {
+      const gateway = await start([{}])
+      expect(await raw(gateway, get(target, 'localhost'))).toMatch(/^HTTP\/1\.1 400 /)
+    },
+  )
+
   test('a flood of headers is refused', async () => {
     const gateway = await start([{}])
     const many = 'A: b\r\n'.repeat(6000)
