@@ -4,7 +4,6 @@ import {OllamaxError} from '../errors.ts'
 import {wordsOf} from '../ollama/errors.ts'
 import type {UpstreamControl, UpstreamHandler} from '../ollama/upstream.ts'
 import {MarkerWatch} from './dialects/marker.ts'
-import {problemFrame} from './dialects/problem.ts'
 import {statsOf} from './dialects/usage.ts'
 import {isWhole} from './dialects/whole.ts'
 import type {Exchange} from './exchange.ts'
@@ -138,7 +137,9 @@ export class Attempt implements UpstreamHandler {
     const {response} = this.#exchange
     this.#exchange.firstByteMs ??= this.#heardMs - this.#exchange.startedMs
     this.#exchange.begun = true
-    if (!response.headersSent) this.#exchange.head(this.#status, this.#headers)
+    if (response.headersSent) return
+    this.#exchange.streams = this.#mode === 'stream'
+    this.#exchange.head(this.#status, this.#headers)
   }
 
   #write(chunk: Buffer): void {
@@ -263,15 +264,9 @@ export class Attempt implements UpstreamHandler {
 
   /** After the first byte nobody can take over unseen; the client is told, in a way that it understands. */
   #breakOff(failure: Failure): void {
-    const {response, dialect} = this.#exchange
-    if (this.#mode !== 'stream') {
-      // A whole answer of a known length: only a broken connection says that it is not whole.
-      response.destroy()
-      return
-    }
     const what = failure.kind === 'timeout' ? 'stopped answering' : 'broke off'
     const message = `node ${this.#exchange.node} ${what} in the middle of the answer`
-    response.end(problemFrame(dialect, this.#call, {status: 502, message}))
+    this.#exchange.breakOff({status: 502, message})
   }
 
   #finish(): void {

@@ -8,7 +8,7 @@ import type {BodyLimits} from './body/read.ts'
 import {Exchange} from './exchange.ts'
 import {type OriginPolicy, originHeaders, PREFLIGHT} from './origin.ts'
 import {routeOf} from './route.ts'
-import {type Floor, serveExchange} from './serve-exchange.ts'
+import {type Floor, SHUT_DOWN, serveExchange} from './serve-exchange.ts'
 import {watchStalls} from './stalls.ts'
 import {toOriginForm} from './target.ts'
 
@@ -55,6 +55,9 @@ const MAX_HEADERS = 100
 const KEEP_ALIVE_MS = 75_000
 /** How often Node looks for heads that are late. */
 const CHECK_MS = 2000
+
+/** For clients to take what they are told last. */
+const LAST_WORDS_MS = 1000
 
 /** Starts to listen. BAD_INPUT if the address cannot be had. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
@@ -132,12 +135,14 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       state.draining = true
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
       server.closeIdleConnections()
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, deadlineMs)
-      })
-      await Promise.race([closed, late])
-      clearTimeout(timer)
+      await within(closed, deadlineMs)
+      if (running.size > 0) {
+        options.hub.shutDown(SHUT_DOWN)
+        for (const exchange of running)
+          if (exchange.response.headersSent) exchange.breakOff(SHUT_DOWN.begun)
+          else exchange.problem(SHUT_DOWN.unbegun)
+        await within(closed, LAST_WORDS_MS)
+      }
       server.closeAllConnections()
     },
     async close() {
@@ -146,6 +151,16 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       server.closeAllConnections()
     },
   }
+}
+
+/** Waits for it, but not longer than that. */
+async function within(done: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([done, late])
+  clearTimeout(timer)
 }
 
 /** BAD_INPUT for a certificate that is none, or is not of that key. */
