@@ -1,4 +1,5 @@
 import type {IncomingMessage} from 'node:http'
+import {isLoopback} from '../cluster/loopback.ts'
 import type {Priority} from '../cluster/priority.ts'
 import type {Problem} from './dialects/problem.ts'
 
@@ -13,6 +14,8 @@ export interface Admitted {
   readonly priority: Priority
   /** Answers that break off are taken up by another node. */
   readonly continues: boolean
+  /** It may see what stands behind the gateway: the pages of /ollamax/v1, and why a node failed. */
+  readonly admin: boolean
   /** Every model may be used: no body needs to be read for the sake of rights. */
   readonly everyModel: boolean
   mayUse(model: string): boolean
@@ -27,7 +30,10 @@ export interface Refused {
 /** Lets requests in. Must be quick: it stands before every one of them. `nowMs`: wall time, ms since the epoch. */
 export type Guard = (request: IncomingMessage, nowMs: number) => Admitted | Refused
 
-/** Lets everybody in, as an Ollama does that listens on loopback. */
+/**
+ * Lets everybody in, as an Ollama does that listens on loopback. What stands behind it is shown to this machine alone:
+ * who opened it to the network has opened the models.
+ */
 export const openGuard: Guard = (request) => ({
   kind: 'admitted',
   target: request.url ?? '/',
@@ -35,6 +41,7 @@ export const openGuard: Guard = (request) => ({
   weight: 1,
   priority: 'normal',
   continues: false,
+  admin: isLoopback(request.socket.remoteAddress ?? ''),
   everyModel: true,
   mayUse: () => true,
 })
