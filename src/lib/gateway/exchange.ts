@@ -107,7 +107,10 @@ export class Exchange {
   problem(problem: Problem): void {
     this.outcome ??= problem.status === 429 || problem.status >= 500 ? 'refused' : 'caller'
     // Status lines have been sent, so the error is a line too.
-    if (this.response.headersSent) return this.breakOff(problem)
+    if (this.response.headersSent) {
+      this.breakOff(problem)
+      return
+    }
     const {retryAfterMs} = problem
     const retry =
       retryAfterMs === undefined
