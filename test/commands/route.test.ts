@@ -103,11 +103,16 @@ describe('explain', () => {
   })
 
   test('a gateway that wants a key gets the one that the cluster file names, and else says so', async () => {
-    const token = (await cli('key', 'create', 'me')).stdout.trim()
+    const token = (await cli('key', 'create', 'me', '--admin')).stdout.trim()
+    const user = (await cli('key', 'create', 'user')).stdout.trim()
     await serve('  key: {env: GATEWAY_KEY}\n')
     const words = ['route', 'explain', 'tiny', 'hi', '--json']
     const good = await runCli(words, {env: {...home.env, GATEWAY_KEY: token}})
     expect(JSON.parse(good.stdout).by).toBe('gateway')
+    const mere = await runCli(words, {env: {...home.env, GATEWAY_KEY: user}})
+    expect(JSON.parse(mere.stdout).error).toMatchObject({
+      message: expect.stringContaining('ollamax key create NAME --admin'),
+    })
     const bad = await runCli(words, {env: {...home.env, GATEWAY_KEY: `${token}x`}})
     expect(bad.code).toBe(1)
     expect(JSON.parse(bad.stdout).error).toMatchObject({

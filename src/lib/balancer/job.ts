@@ -1,3 +1,4 @@
+import type {ModelTag} from '../cluster/reading.ts'
 import {seriousNeeds} from './candidates.ts'
 import type {DispatchRequest} from './dispatch-request.ts'
 import type {ModelState} from './model-state.ts'
@@ -56,12 +57,7 @@ export class Job {
     this.submittedMs = submittedMs
     this.sinceMs = submittedMs
     const {needs} = request
-    this.needs =
-      needs &&
-      seriousNeeds(
-        needs,
-        model.replicas.map(({tag}) => tag),
-      )
+    this.needs = needs && seriousNeeds(needs, tagsThatCount(request, model))
   }
 
   /** Time that its attempt still needs, as expected. */
@@ -75,4 +71,18 @@ export class Job {
     if (beforeMs >= 0) return beforeMs + answerMs
     return this.model.residualMs(answerMs, -beforeMs)
   }
+}
+
+/**
+ * The lists by which it is judged whether any node does what is needed. That of the one node that was asked for, whose
+ * own refusal says the most; else all, but what an old node leaves open holds only while that node can be asked.
+ */
+function tagsThatCount({only}: DispatchRequest, {replicas}: ModelState): readonly ModelTag[] {
+  return replicas
+    .filter(({node, tag, at}) =>
+      only === undefined
+        ? tag.capabilities !== undefined || !(at.down || at.spec.drained)
+        : node === only,
+    )
+    .map(({tag}) => tag)
 }

@@ -40,6 +40,8 @@ export class Exchange {
   outcome: ExchangeOutcome | undefined
   /** Something of a node's answer has reached the client: nobody else can take over unseen. */
   begun = false
+  /** What is being sent comes in pieces of the dialect, so that an error can be one of them. */
+  streams = false
   /** Only while requests are traced. */
   trace: Trace | undefined
   /** More headers of ours: name, value, name, value... */
@@ -92,6 +94,7 @@ export class Exchange {
   status(line: string): void {
     if (!this.open) return
     if (!this.response.headersSent) this.head(200, ['Content-Type', 'application/x-ndjson'])
+    this.streams = true
     this.bytesOut += Buffer.byteLength(line)
     this.response.write(line)
   }
@@ -104,9 +107,9 @@ export class Exchange {
   /** Tells an error in the words of the client's dialect. */
   problem(problem: Problem): void {
     this.outcome ??= problem.status === 429 || problem.status >= 500 ? 'refused' : 'caller'
+    // Status lines have been sent, so the error is a line too.
     if (this.response.headersSent) {
-      // Status lines have been sent, so the error is a line too.
-      if (this.open) this.response.end(problemFrame(this.dialect, '', problem))
+      this.breakOff(problem)
       return
     }
     const {retryAfterMs} = problem
@@ -116,6 +119,19 @@ export class Exchange {
         : ['Retry-After', `${Math.max(1, Math.ceil(retryAfterMs / 1000))}`]
     const body = problemBody(this.dialect, problem)
     this.reply(problem.status, 'application/json; charset=utf-8', body, retry)
+  }
+
+  /**
+   * Ends an answer that has begun and will not become whole: in words where pieces are expected; of any other answer only
+   * a broken connection says it.
+   */
+  breakOff(problem: Problem): void {
+    if (!this.open) return
+    this.outcome ??= 'failed'
+    const {route} = this
+    const call = route.kind === 'inference' ? route.call : ''
+    if (this.streams) this.response.end(problemFrame(this.dialect, call, problem))
+    else this.response.destroy()
   }
 
   #own(): string[] {

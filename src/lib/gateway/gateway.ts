@@ -7,8 +7,9 @@ import type {ClientResponse} from './listener/client-response.ts'
 import {openListener} from './listener/listener.ts'
 import {type OriginPolicy, originHeaders, PREFLIGHT} from './origin.ts'
 import {routeOf} from './route.ts'
-import {type Floor, serveExchange} from './serve-exchange.ts'
+import {type Floor, SHUT_DOWN, serveExchange} from './serve-exchange.ts'
 import {watchStalls} from './stalls.ts'
+import {toOriginForm} from './target.ts'
 
 /** Bounds on what a client may do before it is known. */
 export interface GatewayLimits extends BodyLimits {
@@ -52,6 +53,9 @@ const MAX_HEADER_BYTES = 32 * 1024
 const MAX_HEADERS = 100
 const KEEP_ALIVE_MS = 75_000
 
+/** For clients to take what they are told last. */
+const LAST_WORDS_MS = 1000
+
 /** Starts to listen. BAD_INPUT if the address cannot be had. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const {limits, tls} = options
@@ -64,6 +68,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const onRequest = (request: ClientRequest, response: ClientResponse) => {
     const id = ++count
     const at = {id, requestId: `${instance}-${id.toString(36)}`, startedMs: performance.now()}
+    const understood = toOriginForm(request)
     const admitted = options.guard(request, Date.now())
     const target = admitted.target
     const exchange = new Exchange(
@@ -79,6 +84,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     running.set(id, exchange)
     response.once('close', () => running.delete(id))
     if (state.draining) response.closes = true
+    if (!understood) {
+      exchange.problem({status: 400, message: 'the URL that is asked for has no usable host'})
+      options.ended(exchange)
+      return
+    }
     const headers = originHeaders(request, options.origin)
     if (headers === undefined) {
       // As Ollama says it: without a word.
@@ -119,12 +129,14 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       // What runs ends its connection with its answer.
       for (const {response} of running.values()) response.closes = true
       const closed = listener.drain()
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, deadlineMs)
-      })
-      await Promise.race([closed, late])
-      clearTimeout(timer)
+      await within(closed, deadlineMs)
+      if (running.size > 0) {
+        options.hub.shutDown(SHUT_DOWN)
+        for (const exchange of running)
+          if (exchange.response.headersSent) exchange.breakOff(SHUT_DOWN.begun)
+          else exchange.problem(SHUT_DOWN.unbegun)
+        await within(closed, LAST_WORDS_MS)
+      }
       listener.destroy()
     },
     async close() {
@@ -132,6 +144,16 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       listener.destroy()
     },
   }
+}
+
+/** Waits for it, but not longer than that. */
+async function within(done: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([done, late])
+  clearTimeout(timer)
 }
 
 /** The path of a target, without its query. */

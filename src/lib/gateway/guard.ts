@@ -1,3 +1,4 @@
+import {isLoopback} from '../cluster/loopback.ts'
 import type {Priority} from '../cluster/priority.ts'
 import type {Problem} from './dialects/problem.ts'
 
@@ -12,6 +13,8 @@ export interface Admitted {
   readonly priority: Priority
   /** Answers that break off are taken up by another node. */
   readonly continues: boolean
+  /** It may see what stands behind the gateway: the pages of /ollamax/v1, and why a node failed. */
+  readonly admin: boolean
   /** Every model may be used: no body needs to be read for the sake of rights. */
   readonly everyModel: boolean
   mayUse(model: string): boolean
@@ -30,6 +33,8 @@ export interface Asking {
   readonly url: string
   /** Name, value, name, value... */
   readonly rawHeaders: readonly string[]
+  /** The client's address; '' once it has left. */
+  readonly remoteAddress: string
   /** By a name in lower case. */
   header(name: string): string | undefined
 }
@@ -37,7 +42,10 @@ export interface Asking {
 /** Lets requests in. Must be quick: it stands before every one of them. `nowMs`: wall time, ms since the epoch. */
 export type Guard = (request: Asking, nowMs: number) => Admitted | Refused
 
-/** Lets everybody in, as an Ollama does that listens on loopback. */
+/**
+ * Lets everybody in, as an Ollama does that listens on loopback. What stands behind it is shown to this machine alone:
+ * who opened it to the network has opened the models.
+ */
 export const openGuard: Guard = (request) => ({
   kind: 'admitted',
   target: request.url,
@@ -45,6 +53,7 @@ export const openGuard: Guard = (request) => ({
   weight: 1,
   priority: 'normal',
   continues: false,
+  admin: isLoopback(request.remoteAddress),
   everyModel: true,
   mayUse: () => true,
 })

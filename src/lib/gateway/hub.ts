@@ -15,6 +15,7 @@ import {Attempt, type NodeReply} from './attempt.ts'
 import {withNumCtx} from './body/num-ctx.ts'
 import {type Fields, walk} from './body/walk.ts'
 import {steadyMs} from './clock.ts'
+import type {Problem} from './dialects/problem.ts'
 import type {Exchange, ExchangeOutcome} from './exchange.ts'
 import {withTrace} from './headers.ts'
 import {problemOf} from './refusal.ts'
@@ -169,6 +170,19 @@ export class Hub implements DispatchSink {
     this.tell((dispatcher, nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs))
   }
 
+  /** Ends what waits and what runs, in words; of no node's fault. `begun`: for answers of which a part was sent. */
+  shutDown({unbegun, begun}: {readonly unbegun: Problem; readonly begun: Problem}): void {
+    const all = [...this.#running]
+    const runs = all.filter(({attempt}) => attempt)
+    // Those that wait come first: no slot that becomes free is for them.
+    for (const {exchange, attempt, id} of [...all.filter((job) => !job.attempt), ...runs]) {
+      attempt?.abort()
+      if (exchange.begun) exchange.breakOff(begun)
+      else exchange.problem(unbegun)
+      this.#gaveUp(id, exchange.begun ? 'failed' : 'refused')
+    }
+  }
+
   /** Breaks off what still runs. */
   close(): void {
     clearInterval(this.#sweep)
@@ -232,8 +246,15 @@ export class Hub implements DispatchSink {
     const job = this.#running.get(id)
     if (!job) return
     job.attempt?.abort()
+    this.#gaveUp(id, 'cancelled')
+  }
+
+  /** It has ended before its answer did, and no node is to blame. */
+  #gaveUp(id: number, outcome: ExchangeOutcome): void {
+    const job = this.#running.get(id)
+    if (!job) return
     endSpan(job, {kind: 'cancelled'})
-    this.#end(id, 'cancelled')
+    this.#end(id, outcome)
     this.tell((dispatcher, nowMs) => dispatcher.cancel(id, nowMs))
   }
 

@@ -29,6 +29,12 @@ export type Inside = 'explain' | 'decisions' | 'fleet'
 export const isInside = (which: Page): which is Inside =>
   which === 'explain' || which === 'decisions' || which === 'fleet'
 
+const NOT_SHOWN = {
+  status: 403,
+  message:
+    'how the gateway decides is shown to keys that were made for it (ollamax key create NAME --admin) and, where no key is wanted, to its own machine',
+}
+
 /** More than a table holds. */
 const MOST_DECISIONS = 1000
 
@@ -38,6 +44,7 @@ export async function inside(
   which: Inside,
   {admitted, floor}: {readonly admitted: Admitted; readonly floor: InsideFloor},
 ): Promise<void> {
+  if (!admitted.admin) return exchange.problem(NOT_SHOWN)
   const mayUse = (model: string) => admitted.mayUse(model)
   switch (which) {
     case 'explain':

@@ -40,6 +40,11 @@ export interface ManageContext {
   readonly only: string | undefined
 }
 
+/** Why a node could not be asked, as far as the client may know it: the words of a broken connection may hold its address. */
+function why(error: unknown, {admin}: Admitted): string {
+  return admin ? messageOf(error) : 'could not be reached, or broke the connection'
+}
+
 /** Carries a management call to where it belongs and answers it. */
 export async function manage(
   exchange: Exchange,
@@ -114,7 +119,7 @@ async function oneOf(
     context.fleet.look(spec.name)
   }
   exchange.outcome = 'failed'
-  exchange.problem({status: 502, message: `node ${exchange.node}: ${messageOf(last)}`})
+  exchange.problem({status: 502, message: `node ${exchange.node}: ${why(last, context.admitted)}`})
 }
 
 function requestOf({request, target}: Exchange, body: Buffer) {
@@ -173,7 +178,9 @@ async function onAll(
     FRESH_MS,
   )
   const failed = answers.flatMap((answer, at) =>
-    answer.status === 'rejected' ? [`${nodes[at]?.spec.name}: ${messageOf(answer.reason)}`] : [],
+    answer.status === 'rejected'
+      ? [`${nodes[at]?.spec.name}: ${why(answer.reason, context.admitted)}`]
+      : [],
   )
   if (failed.length > 0) {
     exchange.outcome = 'failed'
@@ -220,7 +227,7 @@ export async function blob(
     exchange.outcome = 'failed'
     return exchange.problem({
       status: 502,
-      message: `node ${node.spec.name}: ${messageOf(passed.error)}`,
+      message: `node ${node.spec.name}: ${why(passed.error, admitted)}`,
     })
   }
   if (passed.status < 300) blobs.remember(digest, node.spec.name)

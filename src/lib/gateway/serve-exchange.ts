@@ -30,6 +30,12 @@ export interface Floor extends InsideFloor {
   readonly bug: (error: unknown, exchange: Exchange) => void
 }
 
+/** What clients are told when the gateway ends. */
+export const SHUT_DOWN = {
+  unbegun: {status: 503, message: 'the gateway is shutting down', retryAfterMs: 2000},
+  begun: {status: 503, message: 'the gateway was shut down in the middle of the answer'},
+} as const
+
 type Inference = Extract<Route, {kind: 'inference'}>
 
 /** Answers one exchange; all ways of going wrong end in an answer, or a closed connection. */
@@ -52,7 +58,7 @@ export function serveExchange(
     floor.ended(exchange)
   })
   if (state.draining && !health) {
-    exchange.problem({status: 503, message: 'the gateway is shutting down', retryAfterMs: 2000})
+    exchange.problem(SHUT_DOWN.unbegun)
     return
   }
   // Whether it lives is no secret, and the ollama command tells what is wrong only where its first question,
@@ -95,8 +101,7 @@ async function other(
       return exchange.problem({status: 404, message: `model '${route.model}' not found`})
     }
     case 'manage': {
-      const body = await readBody(exchange.request, floor.limits)
-      exchange.bytesIn = body.length
+      const body = await bodyOf(exchange, floor)
       if (admitted) await manage(exchange, route.call, body, contextOf(exchange, admitted, floor))
       return
     }
@@ -163,8 +168,7 @@ async function infer(
   let body: Buffer
   let facts: Facts
   try {
-    body = await readBody(request, floor.limits)
-    exchange.bytesIn = body.length
+    body = await bodyOf(exchange, floor)
     facts = readFacts(body, {
       call: route.call,
       streams: route.dialect === 'ollama',
@@ -200,6 +204,14 @@ async function infer(
       prefix: floor.hasher.hash(body, facts.fields),
     }),
   })
+}
+
+async function bodyOf(exchange: Exchange, {limits}: Floor): Promise<Buffer> {
+  const body = await readBody(exchange.request, limits)
+  exchange.bytesIn = body.length
+  // It was told meanwhile that the gateway ends.
+  if (!exchange.open) throw new ClientGone('it was answered before the end of its request')
+  return body
 }
 
 /** A thread is kept where the client or its key wants it, of streams in Ollama's own API. */

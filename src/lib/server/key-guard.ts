@@ -62,6 +62,7 @@ function admitted(target: string, key: Key, ring: Keyring): Admitted {
     weight: key.weight ?? 1,
     priority: key.priority ?? 'normal',
     continues: key.allowContinue ?? false,
+    admin: key.admin ?? false,
     everyModel: key.models === undefined,
     mayUse: (model) => ring.mayUse(key, model),
   }

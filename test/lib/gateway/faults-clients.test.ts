@@ -280,6 +280,7 @@ describe('a crowd', () => {
 
   const keys: Guard = (request) => ({
     kind: 'admitted',
+    admin: false,
     target: request.url,
     tenant: request.header('x-api-key') ?? '',
     weight: 1,

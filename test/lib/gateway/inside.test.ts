@@ -161,6 +161,37 @@ test('who may use one model sees nothing of others', async () => {
   }
 })
 
+test('who may only use the gateway gets none of the pages, and hears what key it takes', async () => {
+  const gateway = await start([{}, {fault: {kind: 'refuse'}}], (request, nowMs) => ({
+    ...openGuard(request, nowMs),
+    admin: false,
+  }))
+  const replies = [
+    await fetch(`${gateway.url}/ollamax/v1/decisions`),
+    await fetch(`${gateway.url}/ollamax/v1/fleet`),
+    await post(gateway, '/ollamax/v1/explain', {model: 'tiny', prompt: 'x'}),
+  ]
+  for (const reply of replies) {
+    expect(reply.status).toBe(403)
+    const text = await reply.text()
+    expect(text).toContain('ollamax key create NAME --admin')
+    expect(text).not.toContain('n2')
+  }
+})
+
+test('why a node does not take what goes past the queue is told to who may see it alone', async () => {
+  // A fresh one each time: once it has failed, a node is known to be down, and nobody is asked.
+  for (const admin of [true, false])
+    for (const path of ['/api/show', '/api/pull']) {
+      const gateway = await start([{}], (request, nowMs) => ({...openGuard(request, nowMs), admin}))
+      await gateway.nodes[0]?.set({fault: {kind: 'refuse'}})
+      const why = admin ? 'nothing listens there' : 'could not be reached'
+      const reply = await post(gateway, path, {model: 'tiny'})
+      expect(reply.status).toBe(502)
+      expect(await reply.text()).toContain(`node n1: ${admin ? 'cannot connect: ' : ''}${why}`)
+    }
+})
+
 test('who is not let in gets none of the pages', async () => {
   const closed: Guard = (request) => ({
     kind: 'refused',

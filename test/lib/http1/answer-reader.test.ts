@@ -100,7 +100,12 @@ describe('an answer', () => {
 
 test('an answer without a length ends with its connection, and not before', () => {
   let body = ''
-  const reader = new AnswerReader({head() {}, data: (it) => void (body += it.toString('latin1'))})
+  const reader = new AnswerReader({
+    head() {},
+    data(it) {
+      body += it.toString('latin1')
+    },
+  })
   reader.begin()
   reader.push(Buffer.from('HTTP/1.1 200 OK\r\n\r\nso'))
   reader.push(Buffer.from(' far'))

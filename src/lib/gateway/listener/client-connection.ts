@@ -57,6 +57,10 @@ export class ClientConnection implements RequestLink, ResponseLink {
     return this.#response === undefined
   }
 
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? ''
+  }
+
   destroy(): void {
     this.#socket.destroy()
   }

@@ -11,6 +11,7 @@ export interface BodyTaker {
 
 /** What a request may do with its connection, while it is the current one there. */
 export interface RequestLink {
+  readonly remoteAddress: string
   /** The client may send the body that it holds back. */
   sendContinue(request: ClientRequest): void
   pause(request: ClientRequest): void
@@ -23,8 +24,9 @@ const HELD_BYTES = 64 * 1024
 /** One request of a client, as its head says; the body comes to whoever takes it. */
 export class ClientRequest {
   readonly method: string
-  /** Path and query. */
-  readonly url: string
+  /** As it was sent: as a rule path and query. */
+  url: string
+  #host: string | undefined
   readonly #head: RequestHead
   readonly #link: RequestLink
   #taker: BodyTaker | undefined
@@ -44,7 +46,19 @@ export class ClientRequest {
 
   /** A header by its name in lower case; what was sent several times is joined by a comma. */
   header(name: string): string | undefined {
+    if (name === 'host' && this.#host !== undefined) return this.#host
     return this.#head.headers.get(name)
+  }
+
+  /** Takes another target, and Host, than what was sent. */
+  redirect(url: string, host: string): void {
+    this.url = url
+    this.#host = host
+  }
+
+  /** The client's address; '' once it has left. */
+  get remoteAddress(): string {
+    return this.#link.remoteAddress
   }
 
   /** Name, value, name, value... as they were sent. */
