@@ -151,7 +151,7 @@ export class Hub implements DispatchSink {
     if (why.kind === 'missing' && !job.rechecked) {
       job.rechecked = true
       const current = this.#options.current()
-      if (current) {
+      if (current !== undefined) {
         void current.then(() => this.#again(job))
         return
       }
