@@ -3,9 +3,9 @@ import {readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {startCli} from '../support/run-cli.ts'
+import {ask, begun, SLOW, serveHarness, tokensIn} from '../support/serve-harness.ts'
 import {freePort} from '../support/sshd.ts'
 import {waitFor} from '../support/wait-for.ts'
-import {ask, begun, SLOW, serveHarness, tokensIn} from './serve-harness.ts'
 
 const {home, clusters, cli, createKey, node, write, serve} = serveHarness()
 

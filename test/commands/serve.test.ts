@@ -5,9 +5,9 @@ import {request as sendHttps} from 'node:https'
 import {join} from 'node:path'
 import {text} from 'node:stream/consumers'
 import {describe, expect, onTestFinished, test} from 'vitest'
+import {ask, begun, SLOW, serveHarness, tokensIn} from '../support/serve-harness.ts'
 import {freePort} from '../support/sshd.ts'
 import {waitFor} from '../support/wait-for.ts'
-import {ask, begun, SLOW, serveHarness, tokensIn} from './serve-harness.ts'
 
 const {home, clusters, cli, createKey, node, write, serve} = serveHarness()
 

@@ -10,6 +10,7 @@ import {DEFAULT_LIMITS, type GatewayLimits, openGateway} from '../../src/lib/gat
 import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
 import {Hub} from '../../src/lib/gateway/hub.ts'
 import {BlobPlaces} from '../../src/lib/gateway/manage.ts'
+import type {Pace} from '../../src/lib/gateway/pace.ts'
 import {twinsOf} from '../../src/lib/gateway/places.ts'
 import {balancedNode} from '../../src/lib/server/balanced-node.ts'
 import {recordOf} from '../../src/lib/server/record.ts'
@@ -45,6 +46,7 @@ export interface TestGatewayOptions {
   /** OLLAMA_NUM_PARALLEL of every node, as the cluster file would say it; absent: learned. */
   readonly slots?: number
   readonly dispatch?: Partial<DispatchLimits>
+  readonly pace?: Pace
 }
 
 const specOf = (name: string, url: string, slots: number | undefined): NodeSpec => ({
@@ -74,7 +76,8 @@ export async function startGateway(
   const decisions = new Decisions()
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
-    lost: (node) => fleet.look(node),
+    doubt: (node) => fleet.look(node),
+    current: () => fleet.current(1000),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     failed: (node, kind) => failures.push(`${node} ${kind}`),
     ended: (exchange) => {
@@ -95,6 +98,8 @@ export async function startGateway(
       headers: {},
     }),
     onReading: (reading) => hub.observe(reading),
+    inFlight: (node) => dispatcher.inFlight(node),
+    ...(options.pace ? {pace: options.pace} : {}),
   })
   const urls = [...nodes.map(({url}) => url), ...(options.urls ?? [])]
   const specs = urls.map((url, at) => specOf(`n${at + 1}`, url, options.slots))

@@ -189,6 +189,11 @@ export class Dispatcher {
     return {policy, reason, ranked, excluded: explainExcluded(job, nodes, nowMs)}
   }
 
+  /** Requests that a node has in hand. */
+  inFlight(node: string): number {
+    return this.#fleet.nodes.get(node)?.inFlight ?? 0
+  }
+
   /** How things stand, for metrics and `top`. */
   view(nowMs: number): FleetView {
     const counts = {...this.#budget.counts(nowMs), delayed: this.#delayed.size}

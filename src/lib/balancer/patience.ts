@@ -1,5 +1,5 @@
+import type {Terms} from '../cluster/routing.ts'
 import type {Patience} from './dispatch-request.ts'
-import type {Terms} from './score.ts'
 
 /** A load reads gigabytes from what may be a slow disk; Ollama itself gives up after five minutes without progress. */
 const LOAD_MS = 900_000

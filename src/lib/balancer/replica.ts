@@ -199,7 +199,7 @@ export class Replica implements Candidate {
       this.prefixes.clear()
     }
     this.tag = tag
-    this.hindrance.listed(reading.atMs)
+    this.hindrance.listed(reading.atMs - (reading.modelsAgeMs ?? 0))
     const seen = reading.loaded.find((one) => isOf(one, tag))
     if (seen && reading.atMs > this.hindrance.bannedUntilMs) this.hindrance.unban()
     if (this.residence.read(seen, reading.atMs, nowMs)) this.prefixes.clear()

@@ -1,26 +1,6 @@
+import type {Terms} from '../cluster/routing.ts'
 import type {BalanceRequest, Candidate} from './candidates.ts'
 import {COLD_LOAD_MS} from './rates.ts'
-
-/** Why a node is expected to take so long, in ms. The total is the sum of the others. */
-export interface Terms {
-  /** Until the requests before ours are done, and as long as those of other models take their share. */
-  readonly waitMs: number
-  /** Loading the model; 0 if it is in memory. */
-  readonly loadMs: number
-  /** Evaluating the prompt. */
-  readonly promptMs: number
-  /** Writing the answer. */
-  readonly answerMs: number
-  /** To the node and back. */
-  readonly networkMs: number
-  /** For a failure a short while ago. */
-  readonly riskMs: number
-  /** What others lose: by a load that pushes their models out of the memory, by sharing the hardware. */
-  readonly harmMs: number
-  readonly totalMs: number
-  /** Which of them rest on a guess: nothing was measured of this model on this node. */
-  readonly guessed: readonly ('load' | 'prompt' | 'answer')[]
-}
 
 /** Bytes per second that pass through the memory while a token is made: what bounds decoding. */
 const MEMORY_BYTES_PER_S = {cpu: 15e9, unknown: 60e9, gpu: 300e9}

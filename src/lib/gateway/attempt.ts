@@ -196,7 +196,9 @@ export class Attempt implements UpstreamHandler {
       this.#exchange.firstByteMs ??= this.#firstMs - this.#exchange.startedMs
       this.#exchange.bytesOut += length
       this.#exchange.begun = true
-      this.#exchange.head(this.#status, [...this.#headers, 'Content-Length', `${length}`])
+      // Status lines may have been sent with a head of their own: then it is one more line.
+      if (!response.headersSent)
+        this.#exchange.head(this.#status, [...this.#headers, 'Content-Length', `${length}`])
       response.end(body)
     }
     this.#settle({kind: 'ok', stats: this.#stats()})

@@ -6,6 +6,7 @@ import type {
   SendOrder,
 } from '../balancer/dispatch-request.ts'
 import type {Dispatcher} from '../balancer/dispatcher.ts'
+import type {Failure} from '../balancer/verdict.ts'
 import {IdTable} from '../cluster/id-table.ts'
 import type {Reading} from '../cluster/reading.ts'
 import {wordsOf} from '../ollama/errors.ts'
@@ -48,12 +49,16 @@ interface Running extends Job {
   /** The attempt's span, until it has ended. */
   traced?: TracedAttempt | undefined
   reply?: NodeReply
+  /** No node had the model, and all were asked anew since. */
+  rechecked?: boolean
 }
 
 export interface HubOptions {
   readonly upstreamOf: (node: string) => Upstream | undefined
-  /** A node could not be reached: it is worth a look at once. */
-  readonly lost: (node: string) => void
+  /** A node is not as it was read, or does not have what it said: it is worth a look at once. */
+  readonly doubt: (node: string) => void
+  /** Has the nodes asked what they have, unless that was done of late; undefined: it was. */
+  readonly current: () => Promise<void> | undefined
   /** The other nodes that are up and have exactly the model that `node` has under this name. */
   readonly sameModel: (model: string, node: string) => readonly string[]
   /** A node has failed an attempt; `kind` as in Failure. */
@@ -143,6 +148,14 @@ export class Hub implements DispatchSink {
     const job = this.#running.get(id)
     if (!job) return
     const {exchange, reply} = job
+    if (why.kind === 'missing' && !job.rechecked) {
+      job.rechecked = true
+      const current = this.#options.current()
+      if (current !== undefined) {
+        void current.then(() => this.#again(job))
+        return
+      }
+    }
     if (why.kind === 'failed' && reply) {
       this.#answerWith(exchange, reply)
       this.#end(id, why.verdict === 'caller' ? 'caller' : 'failed')
@@ -150,6 +163,12 @@ export class Hub implements DispatchSink {
     }
     exchange.problem(problemOf(why, {model: job.request.model, call: job.call}))
     this.#end(id, why.kind === 'failed' ? 'failed' : why.kind === 'missing' ? 'caller' : 'refused')
+  }
+
+  /** Asks for a node once more, as the nodes may have another since. */
+  #again(job: Running): void {
+    if (this.#running.get(job.id) !== job) return
+    this.tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
   }
 
   /** The last word was a node's own error: it is passed on as it is. */
@@ -202,7 +221,7 @@ export class Hub implements DispatchSink {
     const {node} = job.exchange
     if (outcome.kind === 'failed' && node !== undefined) {
       this.#options.failed(node, outcome.failure.kind)
-      if (outcome.failure.kind === 'unreachable') this.#options.lost(node)
+      if (showsOther(outcome.failure)) this.#options.doubt(node)
     }
     if (outcome.kind === 'ok') {
       job.exchange.promptTokens = outcome.stats.promptTokens
@@ -313,6 +332,11 @@ function queueLine(
     expected_ms: Math.round(expectedMs),
   }
   return `${JSON.stringify(line)}\n`
+}
+
+/** True if the node's last reading does not tell what this failure does. */
+function showsOther(failure: Failure): boolean {
+  return failure.kind === 'unreachable' || (failure.kind === 'reply' && failure.status === 404)
 }
 
 function endSpan(job: Running, outcome: Outcome): void {

@@ -61,6 +61,8 @@ export async function manage(
   const forbidden = names.find((name) => !context.admitted.mayUse(name))
   if (forbidden !== undefined)
     return exchange.problem({status: 403, message: `this key may not use model '${forbidden}'`})
+  // Somebody may have brought it to a node a moment ago.
+  if (holdersOf(context.fleet.nodes(), subject).length === 0) await context.fleet.current(FRESH_MS)
   if (call === 'copy' || call === 'delete') return everywhere(exchange, {body, subject}, context)
   const nodes = candidatesOf(call, {object, subject}, context)
   if (nodes.length === 0) return noNode(exchange)
@@ -149,7 +151,12 @@ export async function unload(
   body: Buffer,
   context: ManageContext,
 ): Promise<boolean> {
-  const loaded = loadedOn(context.fleet.nodes().filter(canBeAsked), exchange.model ?? '')
+  const find = () => loadedOn(context.fleet.nodes().filter(canBeAsked), exchange.model ?? '')
+  let loaded = find()
+  if (loaded.length === 0) {
+    await context.fleet.current(FRESH_MS)
+    loaded = find()
+  }
   if (loaded.length === 0) return false
   await onAll(exchange, loaded, {body, context})
   return true

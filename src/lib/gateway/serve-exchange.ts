@@ -30,6 +30,9 @@ export interface Floor extends InsideFloor {
   readonly bug: (error: unknown, exchange: Exchange) => void
 }
 
+/** A list that is not quite new waits so long for nodes to tell theirs. */
+const LIST_MS = 250
+
 /** What clients are told when the gateway ends. */
 export const SHUT_DOWN = {
   unbegun: {status: 503, message: 'the gateway is shutting down', retryAfterMs: 2000},
@@ -86,6 +89,7 @@ async function other(
       if (admitted) await inside(exchange, route.page, {admitted, floor})
       return
     case 'list': {
+      await floor.fleet.current(LIST_MS)
       const nodes = floor.fleet.nodes()
       if (route.list === 'ps')
         return exchange.json(200, {models: psOf(nodes.filter(canBeAsked), mayUse)})
@@ -94,6 +98,7 @@ async function other(
       return exchange.json(200, {object: 'list', data: modelsOf(tags)})
     }
     case 'model': {
+      await floor.fleet.current(LIST_MS)
       const key = modelKey(route.model)
       const tags = tagsOf(floor.fleet.nodes().filter(canBeAsked), mayUse)
       const found = modelsOf(tags).find(({id}) => modelKey(id) === key)

@@ -31,6 +31,8 @@ export interface FleetHooks {
   readonly failed: (node: string, kind: string) => void
 }
 
+/** Before a model is said to be nowhere, the nodes are asked once more, if they can say it so soon. */
+const RECHECK_MS = 1000
 /** What was learned is kept this often, so that the next start need not guess. */
 const KEEP_MS = 60_000
 
@@ -43,7 +45,8 @@ export function startFleet(
   const ratesPath = join(tools.paths.cache, 'rates', `${cluster.name}.json`)
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
-    lost: (node) => fleet.look(node),
+    doubt: (node) => fleet.look(node),
+    current: () => fleet.current(RECHECK_MS),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     ...hooks,
   })
@@ -57,6 +60,7 @@ export function startFleet(
   const fleet: Fleet = new Fleet({
     endpointOf: (node) => ownEndpoint(tools, node),
     onReading: (reading) => hub.observe(reading),
+    inFlight: (node) => dispatcher.inFlight(node),
   })
   const apply = (wanted: Cluster) => {
     fleet.setNodes(wanted.nodes)

@@ -231,6 +231,20 @@ describe('vectors of a model that makes none on this node, and maybe on an older
   })
 })
 
+test('who waited with status lines gets an answer that is no stream as one more line', async () => {
+  const gateway = await start([{decodeTokensPerS: 20, answerTokens: 10}], {slots: 1})
+  const first = post(gateway, '/api/chat', chat)
+  await waitFor('it to run', () =>
+    gateway.nodes[0]?.requests.some(({path}) => path === '/api/chat'),
+  )
+  const load = {model: 'tiny', prompt: ''}
+  const headers = {'x-ollamax-queue-status': 'true'}
+  const lines = linesOf(await (await post(gateway, '/api/generate', load, {headers})).text())
+  expect(lines[0]).toMatchObject({status: 'queued'})
+  expect(lines.at(-1)).toMatchObject({done: true, done_reason: 'load'})
+  await (await first).text()
+})
+
 describe('after the first byte', () => {
   test.each(['rst', 'fin', 'clean'] as const)(
     'a stream that ends by %s ends in an error line',
