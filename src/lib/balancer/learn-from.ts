@@ -28,6 +28,7 @@ export function learnFrom(
   replica.at.alive(nowMs)
   replica.hindrance.succeeded(replica.slots)
   if (begunMs === undefined) replica.prefixes.add(job.request.prefix)
+  if (wasCold(stats)) replica.slotsLearned.reloaded()
   if (!warm || wasCold(stats)) return
   const lateness = ((begunMs ?? nowMs) - sentMs) / Math.max(50, attempt.expected.promptMs)
   replica.worst = Math.max(1, replica.worst * FADE, begunMs === undefined ? 1 : lateness)
@@ -36,6 +37,7 @@ export function learnFrom(
     {
       atOnce: attempt.atOnce,
       queueMs: queueMs(told),
+      totalMs: told.totalMs,
       tookMs: nowMs - sentMs,
       work: (stats.answerTokens ?? 0) + PROMPT_SHARE * fresh,
     },

@@ -202,7 +202,7 @@ export class Replica implements Candidate {
     this.hindrance.listed(reading.atMs)
     const seen = reading.loaded.find((one) => isOf(one, tag))
     if (seen && reading.atMs > this.hindrance.bannedUntilMs) this.hindrance.unban()
-    if (this.residence.read(seen, reading.atMs, nowMs)) this.prefixes.clear()
+    if (this.residence.read(seen, reading.atMs, nowMs)) this.#forget()
     this.rates.switchTo(this.residence.loaded?.contextLength)
     this.#noteLoad()
   }
@@ -210,7 +210,7 @@ export class Replica implements Candidate {
   /** A request of ours makes the node load it. */
   startLoad(loadMs: number, numCtx: number | undefined, nowMs: number): void {
     this.residence.start(loadMs, numCtx, nowMs)
-    this.prefixes.clear()
+    this.#forget()
     this.#noteLoad()
   }
 
@@ -223,8 +223,14 @@ export class Replica implements Candidate {
   /** It is not in memory any more, or has not come into it. */
   unloaded(nowMs: number): void {
     this.residence.gone(nowMs)
-    this.prefixes.clear()
+    this.#forget()
     this.#noteLoad()
+  }
+
+  /** What holds only as long as the model stays in memory. */
+  #forget(): void {
+    this.prefixes.clear()
+    this.slotsLearned.reloaded()
   }
 
   #able({needs}: Job): boolean {
