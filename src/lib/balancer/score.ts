@@ -1,5 +1,5 @@
 import type {BalanceRequest, Candidate} from './candidates.ts'
-import {COLD_LOAD_MS} from './rates.ts'
+import {COLD_LOAD_MS, LEAST_PROMPT_TOKENS, type Rate} from './rates.ts'
 
 /** Why a node is expected to take so long, in ms. The total is the sum of the others. */
 export interface Terms {
@@ -31,6 +31,8 @@ const LOAD_BYTES_PER_MS = 1e6
 const ANSWER_TOKENS = 200
 /** Of a model whose size is not known. */
 const SIZE_BYTES = 4e9
+/** Prompts of up to so many times as many tokens are like those that were seen. */
+const LIKE = 4
 const RISK_MS = 20_000
 const RISK_HALF_LIFE_MS = 10_000
 
@@ -49,8 +51,9 @@ export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: numb
   const promptTps = own?.promptTps ?? others.promptTps ?? prior?.promptTps ?? 1
   const answerTps = own?.answerTps ?? others.answerTps ?? prior?.answerTps ?? 1
   const slower = to.slower ?? 1
-  const promptMs =
-    wholeMs === undefined ? (freshTokens(request, to) / promptTps) * 1000 * slower : 0
+  const fresh = freshTokens(request, to)
+  const likeMs = likePrompts(own, fresh)
+  const promptMs = wholeMs === undefined ? (likeMs ?? (fresh / promptTps) * 1000) * slower : 0
   const answerMs = (wholeMs ?? (tokens / answerTps) * 1000) * slower
   const workMs = promptMs + answerMs
   const sharedMs = sharedTime(to, workMs)
@@ -59,7 +62,10 @@ export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: numb
   const riskMs = riskOf(to, nowMs)
   const harmMs = (to.harmMs ?? 0) + sharedMs + (slower - 1) * Math.min(to.batchMs ?? 0, workMs)
   const totalMs = waitMs + loadMs + promptMs + answerMs + networkMs + riskMs + harmMs
-  const guessed = guessedOf(to, wholeMs !== undefined)
+  const guessed = guessedOf(to, {
+    prompt: wholeMs === undefined && likeMs === undefined,
+    answer: wholeMs === undefined,
+  })
   return {waitMs, loadMs, promptMs, answerMs, networkMs, riskMs, harmMs, totalMs, guessed}
 }
 
@@ -97,11 +103,22 @@ const GUESSES: readonly Guess[] = [
   ['load', 'prompt', 'answer'],
 ]
 
-function guessedOf(to: Candidate, whole: boolean): Guess {
+/**
+ * What prompts that were too short to tell a speed took, for one that is about like them; undefined: it is not, or the
+ * speed is known.
+ */
+function likePrompts(own: Rate | undefined, fresh: number): number | undefined {
+  if (own?.promptTps !== undefined || own?.promptMs === undefined) return undefined
+  const times = fresh / Math.max(LEAST_PROMPT_TOKENS, own.promptTokens ?? 0)
+  return times <= LIKE ? own.promptMs * Math.max(1, times) : undefined
+}
+
+/** `open`: what is a guess where no speed is known. */
+function guessedOf(to: Candidate, open: {prompt: boolean; answer: boolean}): Guess {
   const cold = to.residency === 'cold' || to.residency === 'reload'
   const load = cold && to.own?.loadMs === undefined && to.loadBytesPerMs === undefined
-  const prompt = !whole && to.own?.promptTps === undefined
-  const answer = !whole && to.own?.answerTps === undefined
+  const prompt = open.prompt && to.own?.promptTps === undefined
+  const answer = open.answer && to.own?.answerTps === undefined
   return GUESSES[(load ? 1 : 0) + (prompt ? 2 : 0) + (answer ? 4 : 0)] ?? []
 }
 

@@ -151,6 +151,50 @@ describe('what is remembered of it', () => {
   })
 })
 
+describe('a hang', () => {
+  const short = (id: number, more = {}) => ask(id, {promptTokens: 4, ...more})
+  const patienceOf = (door: Door, id: number) => door.running.get(id)?.patience.firstByteMs ?? 0
+
+  test('is found soon, too, where all prompts are too short to tell a speed', () => {
+    const door = new Door().with('a', 'b')
+    for (let id = 1; id <= 10; id++) {
+      door.submit(short(id), id * 1000)
+      if (id === 1) expect(patienceOf(door, id)).toBeGreaterThanOrEqual(60_000)
+      door.dispatcher.began(id, id * 1000 + 31)
+      door.ok(id, id * 1000 + 230, stats(200, {totalMs: 231, promptTokens: 8, promptMs: 30}))
+    }
+    door.submit(short(11), 20_000)
+    expect(patienceOf(door, 11)).toBeGreaterThan(8 * 30)
+    expect(patienceOf(door, 11)).toBeLessThan(5000)
+    // Of a long prompt that says nothing.
+    door.ok(11, 20_100, stats(200, {promptTokens: 8, promptMs: 30}))
+    door.submit(ask(12, {promptTokens: 4000}), 21_000)
+    expect(patienceOf(door, 12)).toBeGreaterThanOrEqual(60_000)
+  })
+
+  test('is found soon where the node tells no durations and prompts are short', () => {
+    const door = new Door().with('a', 'b')
+    for (let id = 1; id <= 10; id++) {
+      door.submit(short(id), id * 1000)
+      door.dispatcher.began(id, id * 1000 + 31)
+      door.ok(id, id * 1000 + 230, {promptTokens: 8, answerTokens: 20})
+    }
+    door.submit(short(11), 20_000)
+    expect(patienceOf(door, 11)).toBeLessThan(5000)
+  })
+
+  test('is found soon where answers come whole and no durations are told', () => {
+    const door = new Door().with('a', 'b')
+    for (let id = 1; id <= 10; id++) {
+      door.submit(ask(id, {streams: false}), id * 1000)
+      door.ok(id, id * 1000 + 230, {promptTokens: 100, answerTokens: 20})
+    }
+    door.submit(ask(11, {streams: false}), 20_000)
+    expect(patienceOf(door, 11)).toBeGreaterThan(8 * 230)
+    expect(patienceOf(door, 11)).toBeLessThan(10_000)
+  })
+})
+
 describe('the retry budget', () => {
   test('single requests may always be retried; when it is spent they wait for it and are not lost', () => {
     const limits = {retryFloor: 2, retryShare: 0.2, retryWindowMs: 10_000}
