@@ -1,11 +1,10 @@
 import type {AnswerStats} from '../cluster/answer-stats.ts'
 import type {Attempt, Job} from './job.ts'
 import {learn, queueMs, wasCold} from './rates.ts'
+import {workOf} from './work.ts'
 
 /** The memory of a late first byte fades so much with each good answer. */
 const FADE = 0.95
-/** A prompt token costs about this share of an answer's token. */
-const PROMPT_SHARE = 0.05
 
 /** How crowded a node was when a request was sent and when it ended, as `Replica.crowding` tells. */
 export interface Crowd {
@@ -39,7 +38,7 @@ export function learnFrom(
       queueMs: queueMs(told),
       totalMs: told.totalMs,
       tookMs: nowMs - sentMs,
-      work: (stats.answerTokens ?? 0) + PROMPT_SHARE * fresh,
+      work: workOf(fresh, stats.answerTokens ?? 0),
     },
     nowMs,
   )

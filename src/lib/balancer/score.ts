@@ -1,5 +1,6 @@
 import type {BalanceRequest, Candidate} from './candidates.ts'
 import {COLD_LOAD_MS, LEAST_PROMPT_TOKENS, type Rate} from './rates.ts'
+import {expectedAnswer} from './work.ts'
 
 /** Why a node is expected to take so long, in ms. The total is the sum of the others. */
 export interface Terms {
@@ -28,7 +29,6 @@ const MEMORY_BYTES_PER_S = {cpu: 15e9, unknown: 60e9, gpu: 300e9}
 const PROMPT_FACTOR = {cpu: 5, unknown: 10, gpu: 25}
 /** A cold read from a common SSD. */
 const LOAD_BYTES_PER_MS = 1e6
-const ANSWER_TOKENS = 200
 /** Of a model whose size is not known. */
 const SIZE_BYTES = 4e9
 /** Prompts of up to so many times as many tokens are like those that were seen. */
@@ -40,7 +40,8 @@ const RISK_HALF_LIFE_MS = 10_000
 export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: number): Terms {
   const {own, others} = to
   const prior = needsPrior(to) ? priorOf(to) : undefined
-  const tokens = answerTokens(request, to)
+  const usual = to.answerTokens ?? own?.answerTokens ?? others.answerTokens
+  const tokens = expectedAnswer(request, usual)
   const loadMs =
     to.residency === 'loaded'
       ? 0
@@ -127,13 +128,6 @@ function freshTokens({promptTokens, cached}: BalanceRequest, to: Candidate): num
   if (to.cachedTokens !== undefined) return Math.max(0, promptTokens - to.cachedTokens)
   if (cached?.node !== to.node || to.residency !== 'loaded') return promptTokens
   return Math.max(0, promptTokens - cached.promptTokens)
-}
-
-function answerTokens(request: BalanceRequest, to: Candidate): number {
-  if (request.needs === 'embedding') return 0
-  const usual = to.answerTokens ?? to.own?.answerTokens ?? to.others.answerTokens ?? ANSWER_TOKENS
-  const most = request.maxAnswerTokens
-  return most !== undefined && most > 0 ? Math.min(usual, most) : usual
 }
 
 function loadByRate(to: Candidate): number | undefined {

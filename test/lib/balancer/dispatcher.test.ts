@@ -157,6 +157,51 @@ describe('who waits', () => {
     expect(door.queued.size).toBe(10)
   })
 
+  describe('shares between tenants hold', () => {
+    /** Ends what runs, one after the other, and tells how many of each tenant were sent meanwhile. */
+    const shares = (door: Door, tenants: ReadonlyMap<number, string>, count: number) => {
+      const sent: Record<string, number> = {}
+      const from = door.sent.length
+      for (let nowMs = 1000; door.sent.length < from + count; nowMs += 1000)
+        for (const id of [...door.running.keys()]) door.ok(id, nowMs)
+      for (const [id] of door.sent.slice(from, from + count)) {
+        const tenant = tenants.get(id) ?? ''
+        sent[tenant] = (sent[tenant] ?? 0) + 1
+      }
+      return sent
+    }
+
+    test('from the first request on, also for those that came before anything was known of times', () => {
+      const door = new Door().with('a')
+      const tenants = new Map<number, string>()
+      const submit = (id: number, tenant: string, weight: number) => {
+        tenants.set(id, tenant)
+        door.submit(ask(id, {tenant, weight}), 0)
+      }
+      for (let id = 1; id <= 50; id++) submit(id, 'early', 1)
+      shares(door, tenants, 5)
+      for (let id = 101; id <= 150; id++) submit(id, 'late', 3)
+      const {early = 0, late = 0} = shares(door, tenants, 40)
+      expect(late).toBeGreaterThanOrEqual(28)
+      expect(early).toBeGreaterThanOrEqual(8)
+    })
+
+    test('by what is asked for, not by the number of requests', () => {
+      const door = new Door().with('a')
+      const tenants = new Map<number, string>()
+      for (let id = 1; id <= 200; id++) {
+        const tenant = id % 2 ? 'long' : 'short'
+        tenants.set(id, tenant)
+        // More than is usual is not expected only because it is allowed.
+        const maxAnswerTokens = id % 2 ? 100 : 5
+        door.submit(ask(id, {tenant, maxAnswerTokens, promptTokens: 100}), 0)
+      }
+      const {long = 0, short = 0} = shares(door, tenants, 88)
+      expect(short / long).toBeGreaterThan(8)
+      expect(short / long).toBeLessThan(13)
+    })
+  })
+
   test('it is refused when it has waited for as long as anybody may', () => {
     const door = new Door({limits: {queueMaxMs: 5000}}).with('a')
     door.submit(ask(1), 0)
