@@ -54,7 +54,9 @@ function learnSpeed(attempt: Attempt, stats: AnswerStats, crowd: Crowd, nowMs: n
     at.learnSharing((answerMs * answerTps) / (answerTokens * 1000), crowd.beside)
   const rate = learn(rates.current, alone(stats, cachedTokens, crowd.crowding), nowMs)
   // An answer that was under way when another one failed is no sign of recovery.
-  rates.current = failedAtMs !== undefined && sentMs < failedAtMs ? {...rate, failedAtMs} : rate
+  const before = failedAtMs !== undefined && sentMs < failedAtMs
+  rates.current = before ? {...rate, failedAtMs} : rate
+  if (!before) replica.trials.succeeded()
 }
 
 /** What it would have told had it been alone on the node and nothing of the prompt been cached. */

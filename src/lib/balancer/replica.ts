@@ -15,6 +15,7 @@ import {Residence} from './residence.ts'
 import {expectedLoad} from './score.ts'
 import type {Session} from './sessions.ts'
 import {Slots} from './slots.ts'
+import {Trials} from './trials.ts'
 
 interface Made {
   readonly at: NodeState
@@ -35,6 +36,7 @@ export class Replica implements Candidate {
   readonly node: string
   readonly breaker = new Breaker()
   readonly hindrance = new Hindrance()
+  readonly trials = new Trials()
   readonly residence: Residence
   readonly rates: ContextRates
   readonly prefixes: PrefixIndex
@@ -52,6 +54,7 @@ export class Replica implements Candidate {
   beside = 0
   besideMs = 0
   cachedTokens = 0
+  onTrial = false
 
   constructor({at, model, tag, limits, kept}: Made) {
     this.at = at
@@ -147,6 +150,7 @@ export class Replica implements Candidate {
   consider(request: DispatchRequest, nowMs: number, session?: Session): void {
     const residency = this.residence.for(request)
     this.residency = residency
+    this.onTrial = this.trials.due(nowMs)
     this.waitMs = this.#slotWaitMs(nowMs)
     this.loadWaitMs =
       residency === 'loaded'

@@ -150,7 +150,7 @@ function priorOf(to: Candidate): {loadMs: number; promptTps: number; answerTps: 
 /** A node that fails at once looks fast and idle; the memory of it halves every ten seconds. */
 function riskOf(to: Candidate, nowMs: number): number {
   const {failedAtMs} = to.own ?? {}
-  if (failedAtMs === undefined) return 0
+  if (failedAtMs === undefined || to.onTrial) return 0
   // Of a clock that was set back the distance still says that it was not just now.
   const risk = RISK_MS * 0.5 ** (Math.abs(nowMs - failedAtMs) / RISK_HALF_LIFE_MS)
   return risk < 1 ? 0 : risk

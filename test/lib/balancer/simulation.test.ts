@@ -37,3 +37,16 @@ test.each(['equal', 'slots unknown', 'one dying'])(
 test('of a node that refuses, fails and hangs only those suffer of whose answer something was sent', () => {
   expect(simulated('one dying', 'expected-time').failed).toBeLessThanOrEqual(2)
 })
+
+test.each(['refuse', 'error', 'hang'])(
+  'a node that has recovered from "%s" gets its first request within seconds and its share within a minute',
+  (kind) => {
+    const fleet = fleetOf('one dying')
+    const {toMs = 0} = fleet.nodes[0]?.faults?.find((fault) => fault.kind === kind) ?? {}
+    const sent = simulate(fleet, 'expected-time', SEED).sent.filter(({atMs}) => atMs >= toMs)
+    const its = sent.filter(({node}) => node === 'n0')
+    expect((its[0]?.atMs ?? 0) - toMs).toBeLessThan(15_000)
+    const minute = (list: typeof sent) => list.filter(({atMs}) => atMs < toMs + 60_000).length
+    expect(minute(its)).toBeGreaterThanOrEqual(minute(sent) / 8)
+  },
+)
