@@ -163,6 +163,11 @@ export class Replica implements Candidate {
     this.cachedTokens = residency === 'loaded' ? this.#cachedTokens(request, session) : 0
   }
 
+  /** How much the load counts that `consider` has found, see `Memory`. */
+  loadWeight(nowMs: number): number {
+    return this.residency === 'cold' ? this.at.memory.loadWeight(this, nowMs) : 1
+  }
+
   /** True: it has fewer requests than it may have. */
   hasRoom(): boolean {
     return this.running.length < this.credit()

@@ -132,6 +132,40 @@ describe('contexts and loads', () => {
     expect(door.submit(ask(100, {model: 'extra'}), 20_000)).toBe('roomy')
   })
 
+  describe('a node that has come back with nothing in memory', () => {
+    /** The model was asked for each so many ms until now, then one is running on `warm`, and one more comes. */
+    const next = (everyMs: number, beside: readonly ReturnType<typeof tag>[] = []) => {
+      const x = tag('x', {sizeBytes: 4e9})
+      const door = new Door()
+      door.dispatcher.setNodes([node('warm'), node('back', {memoryBytes: 5e9})], 0)
+      door.dispatcher.observe(up('warm', {has: [x, ...beside], hot: [x]}), 0)
+      door.dispatcher.observe(up('back', {has: [x, ...beside], hot: beside}), 0)
+      let nowMs = 0
+      for (let id = 1; id <= 20; id++) {
+        const only = id % 2 ? 'warm' : undefined
+        door.submit(ask(id, {model: 'x', ...(only ? {only} : {})}), nowMs)
+        door.ok(id, nowMs + 2000, stats(2000))
+        nowMs += everyMs
+      }
+      for (const [at, {name}] of beside.entries()) {
+        door.submit(ask(50 + at, {model: name, only: 'back'}), nowMs)
+        door.ok(50 + at, nowMs + 100)
+      }
+      door.submit(ask(100, {model: 'x'}), nowMs)
+      door.submit(ask(101, {model: 'x'}), nowMs)
+      return door.nodeOf(101)
+    }
+
+    test('loads what is asked for often, though the first one would be done as soon elsewhere', () => {
+      expect(next(3000)).toBe('back')
+    })
+
+    test('loads nothing that is asked for seldom, or that pushes out what others use', () => {
+      expect(next(1_000_000)).toBeUndefined()
+      expect(next(3000, [tag('y', {sizeBytes: 4e9})])).toBeUndefined()
+    })
+  })
+
   test('a model that is larger than the node is not sent there', () => {
     const door = new Door()
     door.dispatcher.setNodes([node('a', {memoryBytes: 1e9})], 0)
