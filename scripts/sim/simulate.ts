@@ -37,6 +37,8 @@ export interface Run {
   readonly failed: number
   readonly makespanMs: number
   readonly loads: number
+  /** What was sent where, in order. */
+  readonly sent: ReadonlyArray<{readonly node: string; readonly atMs: number}>
 }
 
 export const BLOCK_TOKENS = 64
@@ -53,6 +55,7 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
     }),
   )
   const times: number[] = []
+  const sent: Array<{node: string; atMs: number}> = []
   const came = new Map<number, number>()
   const live = new Map<number, () => void>()
   const followers = new Map<number, number[]>()
@@ -83,6 +86,7 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
         const node = nodes.get(name)
         const arrival = fleet.arrivals[id]
         if (!node || !arrival) throw new Error(`sent to nowhere: ${name}`)
+        sent.push({node: name, atMs: clock.nowMs})
         clock.at(clock.nowMs, () => give(id, arrival, node, patience))
       },
     },
@@ -199,5 +203,5 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
   })
   clock.run(() => left === 0)
   const loads = [...nodes.values()].reduce((sum, node) => sum + node.loads, 0)
-  return {times, failed, makespanMs: lastMs - (fleet.arrivals[0]?.atMs ?? 0), loads}
+  return {times, failed, makespanMs: lastMs - (fleet.arrivals[0]?.atMs ?? 0), loads, sent}
 }

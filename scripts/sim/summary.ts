@@ -1,7 +1,7 @@
 import type {Run} from './simulate.ts'
 
 /** Mean and quantiles in ms; what failed took for ever. */
-export function summaryOf({times, failed, makespanMs, loads}: Run) {
+export function summaryOf({times, failed, makespanMs, loads}: Omit<Run, 'sent'>) {
   const sorted = times.toSorted((a, b) => a - b)
   const count = sorted.length + failed
   const at = (share: number) => sorted[Math.ceil(share * count) - 1] ?? Number.POSITIVE_INFINITY

@@ -28,6 +28,7 @@ export function beginAttempt(job: Job, replica: Replica, nowMs: number): Begun {
   if (at.spec.slots === undefined)
     for (const before of running) aheadMs = Math.max(aheadMs, before.remainingMs(nowMs))
   if (residency === 'cold' || residency === 'reload') replica.startLoad(terms.loadMs, numCtx, nowMs)
+  replica.trials.given(nowMs)
   running.push(job)
   at.inFlight++
   model.used(nowMs)
@@ -42,6 +43,7 @@ export function beginAttempt(job: Job, replica: Replica, nowMs: number): Begun {
   const patience = patienceFor({
     ...{terms, aheadMs, others, streams: request.streams ?? false, loaded: warm},
     worst: replica.worst,
+    brief: replica.onTrial && replica.trials.brief,
     msPerToken: 1000 / (replica.own?.answerTps ?? 1),
   })
   return {attempt, patience, numCtx, reason: reasonFor(replica, others)}

@@ -296,7 +296,7 @@ export class Dispatcher {
   ): void {
     const {replica} = attempt
     const verdict = judge(failure)
-    blame(attempt, failure, verdict, nowMs)
+    blame(attempt, {failure, verdict, begun}, nowMs)
     job.failed = {failure, verdict, node: replica.node}
     job.tried.push(replica)
     job.sinceMs = nowMs

@@ -1,11 +1,10 @@
 import type {AnswerStats} from '../cluster/answer-stats.ts'
 import type {Attempt, Job} from './job.ts'
 import {learn, queueMs, wasCold} from './rates.ts'
+import {workOf} from './work.ts'
 
 /** The memory of a late first byte fades so much with each good answer. */
 const FADE = 0.95
-/** A prompt token costs about this share of an answer's token. */
-const PROMPT_SHARE = 0.05
 
 /** How crowded a node was when a request was sent and when it ended, as `Replica.crowding` tells. */
 export interface Crowd {
@@ -28,6 +27,7 @@ export function learnFrom(
   replica.at.alive(nowMs)
   replica.hindrance.succeeded(replica.slots)
   if (begunMs === undefined) replica.prefixes.add(job.request.prefix)
+  if (wasCold(stats)) replica.slotsLearned.reloaded()
   if (!warm || wasCold(stats)) return
   const lateness = ((begunMs ?? nowMs) - sentMs) / Math.max(50, attempt.expected.promptMs)
   replica.worst = Math.max(1, replica.worst * FADE, begunMs === undefined ? 1 : lateness)
@@ -36,8 +36,9 @@ export function learnFrom(
     {
       atOnce: attempt.atOnce,
       queueMs: queueMs(told),
+      totalMs: told.totalMs,
       tookMs: nowMs - sentMs,
-      work: (stats.answerTokens ?? 0) + PROMPT_SHARE * fresh,
+      work: workOf(fresh, stats.answerTokens ?? 0),
     },
     nowMs,
   )
@@ -53,7 +54,9 @@ function learnSpeed(attempt: Attempt, stats: AnswerStats, crowd: Crowd, nowMs: n
     at.learnSharing((answerMs * answerTps) / (answerTokens * 1000), crowd.beside)
   const rate = learn(rates.current, alone(stats, cachedTokens, crowd.crowding), nowMs)
   // An answer that was under way when another one failed is no sign of recovery.
-  rates.current = failedAtMs !== undefined && sentMs < failedAtMs ? {...rate, failedAtMs} : rate
+  const before = failedAtMs !== undefined && sentMs < failedAtMs
+  rates.current = before ? {...rate, failedAtMs} : rate
+  if (!before) replica.trials.succeeded()
 }
 
 /** What it would have told had it been alone on the node and nothing of the prompt been cached. */

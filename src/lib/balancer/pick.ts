@@ -53,7 +53,7 @@ function chooseLate(job: Job, policy: PolicyName, {nowMs, session, plan}: Option
     replica.consider(job.request, nowMs, session)
     replica.waitMs = plan?.waitMs(replica) ?? replica.waitMs
     const terms = expectedTime(job.request, replica, nowMs)
-    let {totalMs} = terms
+    let totalMs = terms.totalMs + terms.loadMs * (replica.loadWeight(nowMs) - 1)
     let free = replica.free(nowMs)
     if (!free) totalMs += replica.waitMs * (WAIT_WEIGHT - 1)
     else if (replica.beside > 0) {
