@@ -5,6 +5,7 @@
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   cluster: [],
   balancer: ['cluster'],
+  simulator: ['cluster', 'balancer'],
   ssh: ['cluster'],
   ollama: ['cluster'],
   auth: ['cluster'],
@@ -16,7 +17,18 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   trace: ['cluster'],
   provision: ['cluster', 'ssh'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
-  jobs: ['cluster', 'balancer', 'auth', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
+  jobs: [
+    'cluster',
+    'balancer',
+    'simulator',
+    'auth',
+    'ssh',
+    'ollama',
+    'state',
+    'engine',
+    'provision',
+    'holder',
+  ],
   // `trace`: the words in which an exchange is traced, nothing that runs.
   gateway: ['cluster', 'balancer', 'ollama', 'auth', 'trace'],
   server: [
@@ -38,7 +50,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */
-export const PURE: readonly string[] = ['cluster', 'balancer']
+export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator']
 
 /** Package -> the rooms that own it; nobody else imports it. */
 export const OWNERS: Readonly<Record<string, readonly string[]>> = {

@@ -1,5 +1,5 @@
 // What nobody could beat, not even with knowledge of everything that is to come.
-import {BLOCK_TOKENS, type Fleet} from './simulate.ts'
+import {BLOCK_TOKENS, type Fleet} from '../../src/lib/simulator/simulate.ts'
 
 /**
  * Each request alone on the fastest node, warm, with as much of its prompt cached as anybody has sent before: no

@@ -1,8 +1,8 @@
 // Drives the real dispatcher over simulated nodes: the door between the two, and what it measures.
-import type {DispatchRequest, Patience} from '../../src/lib/balancer/dispatch-request.ts'
-import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
-import type {PolicyName} from '../../src/lib/balancer/policies.ts'
-import type {Failure} from '../../src/lib/balancer/verdict.ts'
+import type {DispatchRequest, Patience} from '../balancer/dispatch-request.ts'
+import {Dispatcher} from '../balancer/dispatcher.ts'
+import type {PolicyName} from '../balancer/policies.ts'
+import type {Failure} from '../balancer/verdict.ts'
 import {Chance, Clock} from './clock.ts'
 import {type NodeKind, OllamaNode, type SimModel} from './ollama-node.ts'
 import type {Task} from './runner.ts'

@@ -1,7 +1,7 @@
 // A simulated Ollama, as real ones were seen to behave: slots per model with a queue in order of coming, one load at a
 // time, models pushed out when the memory is full, a cache of evaluated prompts, batches that slow each other down.
-import type {AnswerStats} from '../../src/lib/cluster/answer-stats.ts'
-import type {Reading} from '../../src/lib/cluster/reading.ts'
+import type {AnswerStats} from '../cluster/answer-stats.ts'
+import type {Reading} from '../cluster/reading.ts'
 import type {Chance, Clock} from './clock.ts'
 import {Runner, type Task} from './runner.ts'
 
