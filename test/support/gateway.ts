@@ -79,7 +79,7 @@ export async function startGateway(
     failed: (node, kind) => failures.push(`${node} ${kind}`),
     ended: (exchange) => {
       noteEnd(exchange)
-      decisions.add(recordOf(exchange))
+      decisions.add(recordOf(exchange), exchange.asked)
     },
   })
   const dispatcher = new Dispatcher({

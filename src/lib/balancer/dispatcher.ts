@@ -1,5 +1,6 @@
 import {IdTable} from '../cluster/id-table.ts'
 import type {Reading} from '../cluster/reading.ts'
+import type {RecordedNode} from '../cluster/recording.ts'
 import {beginAttempt} from './begin-attempt.ts'
 import {blame, forget} from './blame.ts'
 import type {
@@ -23,6 +24,7 @@ import {choose, type Pick, release} from './pick.ts'
 import {Plan} from './plan.ts'
 import {type PolicyName, rank} from './policies.ts'
 import type {Rates} from './rates.ts'
+import {recordFleet} from './record-fleet.ts'
 import {busy, mayTake, nobody, unknown} from './refusal.ts'
 import type {Replica} from './replica.ts'
 import {RetryBudget} from './retry-budget.ts'
@@ -193,6 +195,11 @@ export class Dispatcher {
   view(nowMs: number): FleetView {
     const counts = {...this.#budget.counts(nowMs), delayed: this.#delayed.size}
     return viewOf(this.#fleet, counts, nowMs)
+  }
+
+  /** The policy in force and the nodes as they have shown themselves, for a replay. */
+  record(): {readonly policy: PolicyName; readonly nodes: readonly RecordedNode[]} {
+    return {policy: this.#policy, nodes: recordFleet(this.#fleet.nodes.values())}
   }
 
   /** What was learned, to be kept and given to the next one. */

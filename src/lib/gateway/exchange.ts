@@ -1,4 +1,5 @@
 import type {IncomingMessage, ServerResponse} from 'node:http'
+import type {DispatchRequest} from '../balancer/dispatch-request.ts'
 import type {Trace} from '../trace/tracing.ts'
 import {type Problem, problemBody, problemFrame} from './dialects/problem.ts'
 import {type Dialect, dialectOf, type Route} from './route.ts'
@@ -37,6 +38,8 @@ export class Exchange {
   bytesIn = 0
   bytesOut = 0
   outcome: ExchangeOutcome | undefined
+  /** As the dispatcher was first asked, for the record. */
+  asked: DispatchRequest | undefined
   /** Something of a node's answer has reached the client: nobody else can take over unseen. */
   begun = false
   /** Only while requests are traced. */

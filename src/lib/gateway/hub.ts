@@ -95,6 +95,7 @@ export class Hub implements DispatchSink {
   submit(job: Job): void {
     const {id} = job.request
     const path = job.exchange.target
+    job.exchange.asked = job.request
     const running: Running = {...job, submittedMs: performance.now(), id, path}
     this.#running.set(id, running)
     job.exchange.response.once('close', () => this.#left(running.id))
