@@ -45,6 +45,8 @@ export interface TestGatewayOptions {
   /** OLLAMA_NUM_PARALLEL of every node, as the cluster file would say it; absent: learned. */
   readonly slots?: number
   readonly dispatch?: Partial<DispatchLimits>
+  /** As `gateway.hedge` of the cluster file. */
+  readonly hedge?: boolean
 }
 
 const specOf = (name: string, url: string, slots: number | undefined): NodeSpec => ({
@@ -87,6 +89,7 @@ export async function startGateway(
     random: Math.random,
     ...(options.dispatch ? {limits: options.dispatch} : {}),
   })
+  dispatcher.setHedging(options.hedge ?? false)
   hub.use(dispatcher)
   const fleet: Fleet = new Fleet({
     endpointOf: async (node) => ({

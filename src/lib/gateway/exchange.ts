@@ -29,6 +29,8 @@ export class Exchange {
   model: string | undefined
   node: string | undefined
   attempts = 0
+  /** Of a second attempt beside one that said nothing: it answered, or did not. */
+  hedge: 'won' | 'lost' | undefined
   queueMs = 0
   /** A few words on why this node; ASCII. */
   reason: string | undefined
