@@ -1,6 +1,6 @@
 // What nobody could beat, not even with knowledge of everything that is to come.
+import {BLOCK_TOKENS, type Fleet} from '../../src/lib/simulator/simulate.ts'
 import {type Coming, leastLate} from './late.ts'
-import {BLOCK_TOKENS, type Fleet} from './simulate.ts'
 
 /** Bounds are found to this share of themselves. */
 const EXACT = 1e-3

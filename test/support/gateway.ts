@@ -47,6 +47,8 @@ export interface TestGatewayOptions {
   readonly slots?: number
   readonly dispatch?: Partial<DispatchLimits>
   readonly pace?: Pace
+  /** As `gateway.hedge` of the cluster file. */
+  readonly hedge?: boolean
 }
 
 const specOf = (name: string, url: string, slots: number | undefined): NodeSpec => ({
@@ -82,7 +84,7 @@ export async function startGateway(
     failed: (node, kind) => failures.push(`${node} ${kind}`),
     ended: (exchange) => {
       noteEnd(exchange)
-      decisions.add(recordOf(exchange))
+      decisions.add(recordOf(exchange), exchange.asked)
     },
   })
   const dispatcher = new Dispatcher({
@@ -90,6 +92,7 @@ export async function startGateway(
     random: Math.random,
     ...(options.dispatch ? {limits: options.dispatch} : {}),
   })
+  dispatcher.setHedging(options.hedge ?? false)
   hub.use(dispatcher)
   const fleet: Fleet = new Fleet({
     endpointOf: async (node) => ({

@@ -20,9 +20,10 @@ export function beginAttempt(job: Job, replica: Replica, nowMs: number): Begun {
   const terms = expectedTime(request, replica, nowMs)
   const numCtx = residency === 'cold' ? request.numCtx : residence.numCtxFor(request)
   const warm = residency === 'loaded'
-  const others = model.replicas.some(
-    (other) => other !== replica && other.blocked(job, nowMs) === undefined,
-  )
+  // A hedge has at least the one beside which it is.
+  const others =
+    job.hedgeOf !== undefined ||
+    model.replicas.some((other) => other !== replica && other.blocked(job, nowMs) === undefined)
   // Where the number of slots is learned, the one that tries for another may wait for those before it.
   let aheadMs = 0
   if (at.spec.slots === undefined)

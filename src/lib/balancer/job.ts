@@ -45,6 +45,10 @@ export class Job {
   attempt?: Attempt | undefined
   /** Chosen already, by a policy that does not wait for whoever is free first. */
   bound?: Replica | undefined
+  /** A second attempt was made beside its first one, or it is that second attempt: there is no third. */
+  hedged = false
+  /** Of a second attempt: the job that it helps. */
+  hedgeOf?: Job
   failed?: Failed | undefined
   /** Since when it waits for its present chance: its coming, or its last failure. */
   sinceMs: number
@@ -58,6 +62,17 @@ export class Job {
     this.sinceMs = submittedMs
     const {needs} = request
     this.needs = needs && seriousNeeds(needs, tagsThatCount(request, model))
+  }
+
+  /** The same request once more, for an attempt beside this one's. */
+  hedge(id: number, nowMs: number): Job {
+    const second = new Job({...this.request, id}, this.model, nowMs)
+    second.tried.push(...this.tried)
+    if (this.attempt) second.tried.push(this.attempt.replica)
+    second.hedgeOf = this
+    second.hedged = true
+    this.hedged = true
+    return second
   }
 
   /** Time that its attempt still needs, as expected. */

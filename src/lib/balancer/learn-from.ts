@@ -1,4 +1,5 @@
 import type {AnswerStats} from '../cluster/answer-stats.ts'
+import {latenessOf} from './hedge.ts'
 import type {Attempt, Job} from './job.ts'
 import {learn, queueMs, wasCold} from './rates.ts'
 import {workOf} from './work.ts'
@@ -29,7 +30,8 @@ export function learnFrom(
   if (begunMs === undefined) replica.prefixes.add(job.request.prefix)
   if (wasCold(stats)) replica.slotsLearned.reloaded()
   if (!warm || wasCold(stats)) return
-  const lateness = ((begunMs ?? nowMs) - sentMs) / Math.max(50, attempt.expected.promptMs)
+  const lateness = latenessOf(attempt, begunMs ?? nowMs)
+  if (job.request.mayHedge) replica.firstBytes.add(lateness)
   replica.worst = Math.max(1, replica.worst * FADE, begunMs === undefined ? 1 : lateness)
   const fresh = Math.max(0, (stats.promptTokens ?? 0) - attempt.cachedTokens)
   replica.slotsLearned.learn(

@@ -40,6 +40,19 @@ export class Memory {
     this.#loaded = loaded
   }
 
+  /** What was seen in memory together, the least that was too much (infinite: never seen), and how many models at most. */
+  get seen(): {
+    readonly fitsBytes: number
+    readonly tooMuchBytes: number
+    readonly mostCount: number
+  } {
+    return {
+      fitsBytes: this.#fitsBytes,
+      tooMuchBytes: this.#tooMuchBytes,
+      mostCount: this.#mostCount,
+    }
+  }
+
   /** How sure it is that so many bytes more push something out, 0...1. */
   overfull(sizeBytes: number, at: NodeState): number {
     let bytes = sizeBytes * OVERHEAD

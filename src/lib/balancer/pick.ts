@@ -112,3 +112,9 @@ export function release(job: Job): void {
   job.bound.at.inFlight--
   job.bound = undefined
 }
+
+/** It costs next to nothing to see that the node for which it waits is busy. */
+export function isBoundToBusy(job: Job, nowMs: number): boolean {
+  const {bound} = job
+  return !!bound && !bound.hasRoom() && bound.blocked(job, nowMs) === undefined
+}

@@ -4,6 +4,7 @@ import {Breaker} from './breaker.ts'
 import {type Candidate, does, type Excluded, type Residency} from './candidates.ts'
 import {ContextRates} from './context-rates.ts'
 import type {DispatchRequest} from './dispatch-request.ts'
+import {FirstBytes} from './first-bytes.ts'
 import {Hindrance} from './hindrance.ts'
 import type {Job} from './job.ts'
 import type {DispatchLimits} from './limits.ts'
@@ -41,6 +42,7 @@ export class Replica implements Candidate {
   readonly rates: ContextRates
   readonly prefixes: PrefixIndex
   readonly slotsLearned: Slots
+  readonly firstBytes = new FirstBytes()
   readonly running: Job[] = []
   tag: ModelTag
   /** Worst first byte of late, as a multiple of what was expected. */

@@ -63,10 +63,19 @@ export function dispatchOf(
     blockTokens: BLOCK_TOKENS,
     streams: facts.stream,
     canSetNumCtx: route.dialect === 'ollama',
+    mayHedge: mayHedge(facts, route),
     ...(session === undefined ? {} : {session}),
     ...(only === undefined ? {} : {only}),
     ...(policy === undefined ? {} : {policy}),
   }
+}
+
+/**
+ * An answer that comes whole tells nothing before its end; a load is what an empty request wants; and a response of
+ * OpenAI's may be kept where it was made.
+ */
+function mayHedge({stream, empty}: Facts, {call}: Inference): boolean {
+  return call !== 'responses' && !empty && (stream || call === 'embed')
 }
 
 /** A client may ask for less than its key gives, never for more. */

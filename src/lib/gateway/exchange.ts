@@ -1,3 +1,4 @@
+import type {DispatchRequest} from '../balancer/dispatch-request.ts'
 import type {Trace} from '../trace/tracing.ts'
 import {type Problem, problemBody, problemFrame} from './dialects/problem.ts'
 import type {ClientRequest} from './listener/client-request.ts'
@@ -29,6 +30,8 @@ export class Exchange {
   model: string | undefined
   node: string | undefined
   attempts = 0
+  /** Of a second attempt beside one that said nothing: it answered, or did not. */
+  hedge: 'won' | 'lost' | undefined
   queueMs = 0
   /** A few words on why this node; ASCII. */
   reason: string | undefined
@@ -38,6 +41,8 @@ export class Exchange {
   bytesIn = 0
   bytesOut = 0
   outcome: ExchangeOutcome | undefined
+  /** As the dispatcher was first asked, for the record. */
+  asked: DispatchRequest | undefined
   /** Something of a node's answer has reached the client: nobody else can take over unseen. */
   begun = false
   /** What is being sent comes in pieces of the dialect, so that an error can be one of them. */

@@ -13,12 +13,15 @@ import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
 import type {TracedAttempt} from '../trace/tracing.ts'
 import {Attempt, type NodeReply} from './attempt.ts'
+import {endSpan} from './attempt-span.ts'
 import {withNumCtx} from './body/num-ctx.ts'
 import {type Fields, walk} from './body/walk.ts'
 import {steadyMs} from './clock.ts'
 import type {Problem} from './dialects/problem.ts'
 import type {Exchange, ExchangeOutcome} from './exchange.ts'
 import {withTrace} from './headers.ts'
+import {Hedge, type Second} from './hedge.ts'
+import {type Place, queueLine} from './queue-line.ts'
 import {problemOf} from './refusal.ts'
 import type {Call} from './route.ts'
 import type {Thread} from './thread.ts'
@@ -48,6 +51,7 @@ interface Running extends Job {
   attempt?: Attempt
   /** The attempt's span, until it has ended. */
   traced?: TracedAttempt | undefined
+  hedge?: Hedge | undefined
   reply?: NodeReply
   /** No node had the model, and all were asked anew since. */
   rechecked?: boolean
@@ -68,6 +72,7 @@ export interface HubOptions {
 }
 
 const POSITION = 'X-Ollamax-Queue-Position'
+const NUM_CTX = 'X-Ollamax-Num-Ctx'
 
 /** How often clocks are looked at. */
 const SWEEP_MS = 250
@@ -101,6 +106,7 @@ export class Hub implements DispatchSink {
   submit(job: Job): void {
     const {id} = job.request
     const path = job.exchange.target
+    job.exchange.asked = job.request
     const running: Running = {...job, submittedMs: performance.now(), id, path}
     this.#running.set(id, running)
     job.exchange.response.once('close', () => this.#left(running.id))
@@ -111,37 +117,99 @@ export class Hub implements DispatchSink {
     const job = this.#running.get(id)
     if (!job) return
     const {exchange} = job
-    const nowMs = performance.now()
     exchange.node = to.node
-    exchange.attempts = to.attempt
+    exchange.attempts++
     exchange.reason = to.decision.reason
-    if (!job.attempt) exchange.queueMs = nowMs - job.submittedMs
-    if (to.numCtx !== undefined) exchange.extra.push('X-Ollamax-Num-Ctx', `${to.numCtx}`)
-    const attempt = new Attempt(
+    // Whoever is asked now, it is not the hedge that has answered.
+    if (exchange.hedge) exchange.hedge = 'lost'
+    if (!job.attempt) exchange.queueMs = performance.now() - job.submittedMs
+    if (to.numCtx !== undefined) tellNumCtx(exchange, to.numCtx)
+    const {attempt, traced, go} = this.#attempt(job, to)
+    job.attempt = attempt
+    job.traced = traced
+    const {hedgeAfterMs} = to
+    if (hedgeAfterMs !== undefined)
+      job.hedge = new Hedge(hedgeAfterMs, () => this.#startHedge(job, attempt))
+    go()
+  }
+
+  /** An attempt that has still to go. */
+  #attempt(job: Running, to: SendOrder) {
+    const {exchange} = job
+    const attempt: Attempt = new Attempt(
       exchange,
-      {call: job.call, patience: to.patience, nowMs, thread: job.thread},
+      {call: job.call, patience: to.patience, nowMs: performance.now(), thread: job.thread},
       {
-        began: () => this.tell((dispatcher, at) => dispatcher.began(id, at)),
-        settled: (outcome, reply) => this.#settled(id, attempt, {outcome, reply}),
+        began: () => this.#began(job, attempt),
+        settled: (outcome, reply) => this.#settled(job, attempt, {outcome, reply}),
       },
     )
-    job.attempt = attempt
-    job.traced = exchange.trace?.attempt(to.node)
-    const headers = withTrace(job.headers, job.traced?.headers)
+    const traced = exchange.trace?.attempt(to.node)
+    const headers = withTrace(job.headers, traced?.headers)
     const upstream = this.#options.upstreamOf(to.node)
     const body = to.numCtx === undefined ? job.body : setNumCtx(job, to.numCtx)
     const {method} = exchange.request
-    if (upstream) upstream.send({method, path: job.path, headers, body}, attempt)
-    else attempt.fail(new Error(`node ${to.node} is gone`))
+    const go = () => {
+      if (upstream) upstream.send({method, path: job.path, headers, body}, attempt)
+      else attempt.fail(new Error(`node ${to.node} is gone`))
+    }
+    return {attempt, traced, go}
   }
 
-  queued(id: number, place: {readonly position: number; readonly expectedMs: number}): void {
+  #began(job: Running, attempt: Attempt): void {
+    const second = job.hedge?.over()
+    if (second?.attempt === attempt) this.#takeOver(job, second, {kind: 'cancelled'})
+    else if (second) this.#dropHedge(second, {kind: 'cancelled'})
+    this.tell((dispatcher, at) => dispatcher.began(job.id, at))
+  }
+
+  /** The first attempt has said nothing for too long: another one beside it, if there is somebody for it. */
+  #startHedge(job: Running, first: Attempt): void {
+    const {hedge, exchange} = job
+    if (!hedge || job.attempt !== first || !exchange.open) return
+    const id = --this.#lastLeg
+    this.tell((dispatcher, nowMs) => {
+      const to = dispatcher.hedge(job.id, id, nowMs)
+      if (!to) return
+      const {attempt, traced, go} = this.#attempt(job, to)
+      const {node, numCtx, decision} = to
+      hedge.second = {id, node, numCtx, attempt, traced, reason: `${decision.reason}, hedge`}
+      exchange.attempts++
+      exchange.hedge = 'lost'
+      exchange.reason = `${exchange.reason}, hedged`
+      go()
+    })
+  }
+
+  /** The second attempt is the only one from now on; `outcome`: of the first one. */
+  #takeOver(job: Running, second: Second, outcome: Outcome): void {
+    const {id, attempt, exchange} = job
+    this.#running.delete(id)
+    endSpan(job, outcome, 0)
+    Object.assign(job, {id: second.id, attempt: second.attempt, traced: second.traced})
+    this.#running.set(job.id, job)
+    exchange.node = second.node
+    exchange.reason = second.reason
+    exchange.hedge = 'won'
+    if (second.numCtx !== undefined) tellNumCtx(exchange, second.numCtx)
+    attempt?.abort()
+    this.tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
+  }
+
+  /** The second attempt ends; `outcome`: how. */
+  #dropHedge({id, attempt, traced}: Second, outcome: Outcome): void {
+    endSpan({traced}, outcome, 0)
+    attempt.abort()
+    this.tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
+  }
+
+  queued(id: number, place: Place): void {
     const job = this.#running.get(id)
     if (!job) return
     const {exchange} = job
     if (!exchange.response.headersSent && !exchange.extra.includes(POSITION))
       exchange.extra.push(POSITION, `${place.position}`)
-    if (job.tellsQueue) exchange.status(queueLine(job, place))
+    if (job.tellsQueue) exchange.status(queueLine(job.call, job.request.model, place))
   }
 
   refuse(id: number, why: Refusal): void {
@@ -209,20 +277,28 @@ export class Hub implements DispatchSink {
   }
 
   #settled(
-    id: number,
+    job: Running,
     attempt: Attempt,
     {outcome, reply}: {readonly outcome: Outcome; readonly reply: NodeReply | undefined},
   ): void {
-    const job = this.#running.get(id)
-    if (job?.attempt !== attempt) return
-    endSpan(job, outcome)
+    const {id, hedge, exchange} = job
+    const second = hedge?.second
+    if (second?.attempt === attempt) {
+      this.#noteFailure(second.node, outcome)
+      hedge?.over()
+      this.#dropHedge(second, withoutRetry(outcome))
+      return
+    }
+    if (job.attempt !== attempt || this.#running.get(id) !== job) return
+    hedge?.over()
+    if (exchange.node !== undefined) this.#noteFailure(exchange.node, outcome)
+    if (second) {
+      this.#takeOver(job, second, withoutRetry(outcome))
+      return
+    }
+    endSpan(job, outcome, exchange.response.statusCode)
     if (reply) job.reply = reply
     else delete job.reply
-    const {node} = job.exchange
-    if (outcome.kind === 'failed' && node !== undefined) {
-      this.#options.failed(node, outcome.failure.kind)
-      if (showsOther(outcome.failure)) this.#options.doubt(node)
-    }
     if (outcome.kind === 'ok') {
       job.exchange.promptTokens = outcome.stats.promptTokens
       job.exchange.answerTokens = outcome.stats.answerTokens
@@ -233,6 +309,12 @@ export class Hub implements DispatchSink {
     if (broke && !takenUp) this.#brokeOff(job, reply)
     this.tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
     if (takenUp) this.tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
+  }
+
+  #noteFailure(node: string, outcome: Outcome): void {
+    if (outcome.kind !== 'failed') return
+    this.#options.failed(node, outcome.failure.kind)
+    if (showsOther(outcome.failure)) this.#options.doubt(node)
   }
 
   /** Prepares to let another node go on where this one broke off; false if that cannot be. */
@@ -272,7 +354,9 @@ export class Hub implements DispatchSink {
   #gaveUp(id: number, outcome: ExchangeOutcome): void {
     const job = this.#running.get(id)
     if (!job) return
-    endSpan(job, {kind: 'cancelled'})
+    endSpan(job, {kind: 'cancelled'}, 0)
+    const second = job.hedge?.over()
+    if (second) this.#dropHedge(second, {kind: 'cancelled'})
     this.#end(id, outcome)
     this.tell((dispatcher, nowMs) => dispatcher.cancel(id, nowMs))
   }
@@ -281,6 +365,7 @@ export class Hub implements DispatchSink {
     const job = this.#running.get(id)
     if (!job) return
     this.#running.delete(id)
+    job.hedge?.over()
     job.exchange.outcome = outcome
     this.#options.ended(job.exchange)
   }
@@ -306,32 +391,12 @@ export class Hub implements DispatchSink {
 
   #lookAtClocks(): void {
     const nowMs = performance.now()
-    for (const {attempt} of this.#running.values()) attempt?.check(nowMs)
+    for (const {attempt, hedge} of this.#running.values()) {
+      attempt?.check(nowMs)
+      hedge?.second?.attempt.check(nowMs)
+    }
     this.tell((dispatcher, at) => dispatcher.tick(at))
   }
-}
-
-function setNumCtx({body, fields}: Job, numCtx: number): readonly Buffer[] {
-  const known = fields ?? walk(body)
-  return known ? withNumCtx(body, known, numCtx) : [body]
-}
-
-/** A line of the stream that is no piece of the answer: its text is empty, so that every client can read it. */
-function queueLine(
-  {call, request}: Job,
-  {position, expectedMs}: {readonly position: number; readonly expectedMs: number},
-): string {
-  const text = call === 'chat' ? {message: {role: 'assistant', content: ''}} : {response: ''}
-  const line = {
-    model: request.model,
-    created_at: new Date().toISOString(),
-    ...text,
-    done: false,
-    status: 'queued',
-    queue_position: position,
-    expected_ms: Math.round(expectedMs),
-  }
-  return `${JSON.stringify(line)}\n`
 }
 
 /** True if the node's last reading does not tell what this failure does. */
@@ -339,17 +404,19 @@ function showsOther(failure: Failure): boolean {
   return failure.kind === 'unreachable' || (failure.kind === 'reply' && failure.status === 404)
 }
 
-function endSpan(job: Running, outcome: Outcome): void {
-  const {traced} = job
-  if (!traced) return
-  job.traced = undefined
-  if (outcome.kind === 'ok') traced.end({status: job.exchange.response.statusCode})
-  else if (outcome.kind === 'cancelled') traced.end({})
-  else {
-    const {failure} = outcome
-    traced.end({
-      failure: failure.kind,
-      ...(failure.kind === 'reply' ? {status: failure.status} : {}),
-    })
-  }
+/** Of the node that is asked last. */
+function tellNumCtx({extra}: Exchange, numCtx: number): void {
+  const at = extra.indexOf(NUM_CTX)
+  if (at < 0) extra.push(NUM_CTX, `${numCtx}`)
+  else extra[at + 1] = `${numCtx}`
+}
+
+/** Nobody else is to be asked because of it: another attempt is under way. */
+function withoutRetry(outcome: Outcome): Outcome {
+  return outcome.kind === 'failed' ? {...outcome, begun: true} : outcome
+}
+
+function setNumCtx({body, fields}: Job, numCtx: number): readonly Buffer[] {
+  const known = fields ?? walk(body)
+  return known ? withNumCtx(body, known, numCtx) : [body]
 }

@@ -1,5 +1,6 @@
 import type {Dispatcher} from '../balancer/dispatcher.ts'
 import {routePlanOf} from '../balancer/route-plan.ts'
+import {RECORDING_VERSION, type Recording} from '../cluster/recording.ts'
 import {dispatchOf, refusalOf} from './asked.ts'
 import {readFacts} from './body/facts.ts'
 import type {PrefixHasher} from './body/prefix.ts'
@@ -16,7 +17,7 @@ import type {Page} from './route.ts'
 export interface InsideFloor {
   readonly fleet: Fleet
   /** Asked what it would do and how things stand. */
-  readonly dispatcher: Pick<Dispatcher, 'explain' | 'view'>
+  readonly dispatcher: Pick<Dispatcher, 'explain' | 'record' | 'view'>
   /** Of the latest requests. */
   readonly decisions: Decisions
   readonly hasher: PrefixHasher
@@ -25,9 +26,9 @@ export interface InsideFloor {
 }
 
 /** Pages that show how the balancer decides. */
-export type Inside = 'explain' | 'decisions' | 'fleet'
-export const isInside = (which: Page): which is Inside =>
-  which === 'explain' || which === 'decisions' || which === 'fleet'
+const PAGES = ['explain', 'decisions', 'recording', 'fleet'] as const
+export type Inside = (typeof PAGES)[number]
+export const isInside = (which: Page): which is Inside => PAGES.some((page) => page === which)
 
 const NOT_SHOWN = {
   status: 403,
@@ -49,16 +50,40 @@ export async function inside(
   switch (which) {
     case 'explain':
       return explain(exchange, {admitted, floor})
-    case 'decisions': {
-      const asked = new URL(exchange.target, 'http://x').searchParams.get('limit') ?? ''
-      const most = /^\d{1,4}$/.test(asked) ? Number(asked) : MOST_DECISIONS
-      return exchange.json(200, {decisions: floor.decisions.latest(most, mayUse)})
-    }
+    case 'decisions':
+      return exchange.json(200, {decisions: floor.decisions.latest(mostOf(exchange), mayUse)})
+    case 'recording':
+      return exchange.json(200, recording(mostOf(exchange), mayUse, floor))
     case 'fleet': {
       const nowMs = steadyMs()
       const view = floor.dispatcher.view(nowMs)
       return exchange.json(200, fleetPage(floor.fleet.nodes(), view, {nowMs, mayUse}))
     }
+  }
+}
+
+/** How many of the latest requests are asked for. */
+function mostOf({target}: Exchange): number {
+  const asked = new URL(target, 'http://x').searchParams.get('limit') ?? ''
+  return /^\d{1,4}$/.test(asked) ? Number(asked) : MOST_DECISIONS
+}
+
+/** All that a replay needs, of models that the asker may use. */
+function recording(
+  most: number,
+  mayUse: (model: string) => boolean,
+  {dispatcher, decisions}: InsideFloor,
+): Recording {
+  const {policy, nodes} = dispatcher.record()
+  return {
+    version: RECORDING_VERSION,
+    at: new Date().toISOString(),
+    policy,
+    nodes: nodes.map((node) => ({
+      ...node,
+      replicas: node.replicas.filter(({model}) => mayUse(model)),
+    })),
+    requests: decisions.recorded(most, mayUse),
   }
 }
 

@@ -27,6 +27,7 @@ export function recordOf(exchange: Exchange): RequestRecord {
   if (exchange.firstByteMs !== undefined) record.firstByteMs = exchange.firstByteMs
   if (exchange.promptTokens !== undefined) record.promptTokens = exchange.promptTokens
   if (exchange.answerTokens !== undefined) record.answerTokens = exchange.answerTokens
+  if (exchange.hedge !== undefined) record.hedge = exchange.hedge
   if (exchange.reason !== undefined) record.reason = exchange.reason
   return record
 }

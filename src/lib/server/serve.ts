@@ -61,7 +61,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
     const record = recordOf(exchange)
     metrics.record(record)
     log.access(record)
-    if (exchange.route.kind === 'inference') decisions.add(record)
+    if (exchange.route.kind === 'inference') decisions.add(record, exchange.asked)
     exchange.trace?.end(record)
   }
   const running = startFleet(tools, cluster, {

@@ -67,6 +67,7 @@ export function startFleet(
     hub.tell((one, nowMs) => {
       one.setNodes(wanted.nodes.map(balancedNode), nowMs)
       one.setPolicy(policyNamed(wanted.policy))
+      one.setHedging(wanted.gateway?.hedge ?? false)
     })
   }
   apply(cluster)

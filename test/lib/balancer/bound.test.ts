@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import {expect, test} from 'vitest'
 import {boundOf} from '../../../scripts/sim/bound.ts'
-import {Chance} from '../../../scripts/sim/clock.ts'
 import {FLEETS} from '../../../scripts/sim/fleets.ts'
 import {type Coming, leastLate} from '../../../scripts/sim/late.ts'
-import {type Fleet, simulate} from '../../../scripts/sim/simulate.ts'
-import {summaryOf} from '../../../scripts/sim/summary.ts'
 import {POLICY_NAMES} from '../../../src/lib/balancer/policies.ts'
+import {Chance} from '../../../src/lib/simulator/clock.ts'
+import {type Fleet, simulate} from '../../../src/lib/simulator/simulate.ts'
+import {summaryOf} from '../../../src/lib/simulator/summary.ts'
 
 const policies = fc.constantFrom(...POLICY_NAMES)
 

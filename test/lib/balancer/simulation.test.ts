@@ -1,9 +1,9 @@
 import {expect, test} from 'vitest'
 import {boundOf} from '../../../scripts/sim/bound.ts'
 import {FLEETS} from '../../../scripts/sim/fleets.ts'
-import {simulate} from '../../../scripts/sim/simulate.ts'
-import {summaryOf} from '../../../scripts/sim/summary.ts'
 import type {PolicyName} from '../../../src/lib/balancer/policies.ts'
+import {simulate} from '../../../src/lib/simulator/simulate.ts'
+import {summaryOf} from '../../../src/lib/simulator/summary.ts'
 
 // The same seed gives the same figures, so these are no measurements of the machine. `npm run sim` shows all.
 const SEED = 1

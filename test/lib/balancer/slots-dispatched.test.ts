@@ -1,6 +1,6 @@
 import {expect, test} from 'vitest'
-import {Chance, Clock} from '../../../scripts/sim/clock.ts'
 import type {BalancedNode} from '../../../src/lib/balancer/dispatch-request.ts'
+import {Chance, Clock} from '../../../src/lib/simulator/clock.ts'
 import {ask, Door, node} from './door.ts'
 
 const NODES: Readonly<Record<string, number>> = {a: 1, b: 1, c: 4}

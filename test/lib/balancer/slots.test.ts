@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
-import {Chance, Clock} from '../../../scripts/sim/clock.ts'
 import {Slots} from '../../../src/lib/balancer/slots.ts'
+import {Chance, Clock} from '../../../src/lib/simulator/clock.ts'
 
 interface Simulated {
   readonly slots: number
