@@ -1,61 +1,20 @@
-import type {
-  DispatchRequest,
-  DispatchSink,
-  Outcome,
-  Refusal,
-  SendOrder,
-} from '../balancer/dispatch-request.ts'
+import type {DispatchSink, Outcome, Refusal, SendOrder} from '../balancer/dispatch-request.ts'
 import type {Dispatcher} from '../balancer/dispatcher.ts'
 import type {Failure} from '../balancer/verdict.ts'
 import {IdTable} from '../cluster/id-table.ts'
 import type {Reading} from '../cluster/reading.ts'
 import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
-import type {TracedAttempt} from '../trace/tracing.ts'
 import {Attempt, type NodeReply} from './attempt.ts'
 import {endSpan} from './attempt-span.ts'
-import {withNumCtx} from './body/num-ctx.ts'
-import {type Fields, walk} from './body/walk.ts'
 import {steadyMs} from './clock.ts'
 import type {Problem} from './dialects/problem.ts'
 import type {Exchange, ExchangeOutcome} from './exchange.ts'
 import {withTrace} from './headers.ts'
 import {Hedge, type Second} from './hedge.ts'
+import {type Job, type Running, setNumCtx, tellNumCtx} from './job.ts'
 import {type Place, queueLine} from './queue-line.ts'
 import {problemOf} from './refusal.ts'
-import type {Call} from './route.ts'
-import type {Thread} from './thread.ts'
-
-/** One inference on its way: what was asked, and who is at it. */
-export interface Job {
-  readonly exchange: Exchange
-  readonly call: Call
-  /** Both change when the answer is taken up by another node. */
-  body: Buffer
-  request: DispatchRequest
-  /** Where the fields of the body stand; absent once it is another one. */
-  fields?: Fields
-  /** As a node may see them. */
-  readonly headers: readonly string[]
-  /** The client wants lines that say how long it still has to wait. */
-  readonly tellsQueue: boolean
-  /** Kept where another node may take the answer up when one breaks off. */
-  readonly thread?: Thread | undefined
-}
-
-interface Running extends Job {
-  readonly submittedMs: number
-  /** Changes when the answer is taken up by another node. */
-  id: number
-  path: string
-  attempt?: Attempt
-  /** The attempt's span, until it has ended. */
-  traced?: TracedAttempt | undefined
-  hedge?: Hedge | undefined
-  reply?: NodeReply
-  /** No node had the model, and all were asked anew since. */
-  rechecked?: boolean
-}
 
 export interface HubOptions {
   readonly upstreamOf: (node: string) => Upstream | undefined
@@ -72,7 +31,6 @@ export interface HubOptions {
 }
 
 const POSITION = 'X-Ollamax-Queue-Position'
-const NUM_CTX = 'X-Ollamax-Num-Ctx'
 
 /** How often clocks are looked at. */
 const SWEEP_MS = 250
@@ -404,19 +362,7 @@ function showsOther(failure: Failure): boolean {
   return failure.kind === 'unreachable' || (failure.kind === 'reply' && failure.status === 404)
 }
 
-/** Of the node that is asked last. */
-function tellNumCtx({extra}: Exchange, numCtx: number): void {
-  const at = extra.indexOf(NUM_CTX)
-  if (at < 0) extra.push(NUM_CTX, `${numCtx}`)
-  else extra[at + 1] = `${numCtx}`
-}
-
 /** Nobody else is to be asked because of it: another attempt is under way. */
 function withoutRetry(outcome: Outcome): Outcome {
   return outcome.kind === 'failed' ? {...outcome, begun: true} : outcome
-}
-
-function setNumCtx({body, fields}: Job, numCtx: number): readonly Buffer[] {
-  const known = fields ?? walk(body)
-  return known ? withNumCtx(body, known, numCtx) : [body]
 }
