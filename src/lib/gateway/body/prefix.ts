@@ -32,15 +32,25 @@ export class PrefixHasher {
     const hashes = new Array<number>(blocks)
     let hash = 0x811c9dc5
     for (let block = 0, at = 0; block < blocks; block++) {
-      for (const end = at + BLOCK_BYTES / 4; at < end; at++) {
-        // FNV-1a by words, with a shift: the low bits of a word must reach all of the hash.
-        hash = Math.imul(hash ^ (words[at] ?? 0), 0x01000193)
-        hash ^= hash >>> 15
+      // Four at a time, since a processor multiplies the next one before it is done with the first.
+      let [a, b, c, d] = [hash, hash + 1, hash + 2, hash + 3]
+      for (const end = at + BLOCK_BYTES / 4; at < end; at += 4) {
+        a = mixed(a, words[at] ?? 0)
+        b = mixed(b, words[at + 1] ?? 0)
+        c = mixed(c, words[at + 2] ?? 0)
+        d = mixed(d, words[at + 3] ?? 0)
       }
+      hash = mixed(mixed(mixed(a, b), c), d)
       hashes[block] = hash
     }
     return hashes
   }
+}
+
+/** FNV-1a by words, with a shift: the low bits of a word must reach all of the hash. */
+function mixed(hash: number, word: number): number {
+  const product = Math.imul(hash ^ word, 0x01000193)
+  return product ^ (product >>> 15)
 }
 
 function promptStart({places}: Fields): number {

@@ -105,16 +105,21 @@ function skipText(body: Buffer, state: State): boolean {
 
 /** Behind the closing quote of the text whose opening quote stands at `at`; -1 if there is none. */
 function textEnd(body: Buffer, at: number): number {
-  for (
-    let quote = body.indexOf(QUOTE, at + 1);
-    quote >= 0;
-    quote = body.indexOf(QUOTE, quote + 1)
-  ) {
+  for (let quote = nextQuote(body, at + 1); quote >= 0; quote = nextQuote(body, quote + 1)) {
     let slash = quote - 1
     while (body[slash] === BACKSLASH) slash--
     if ((quote - 1 - slash) % 2 === 0) return quote + 1
   }
   return -1
+}
+
+/** Names and words are short: for these a native search takes longer to call than to do. */
+const NEAR_BYTES = 12
+
+function nextQuote(body: Buffer, from: number): number {
+  const near = Math.min(body.length, from + NEAR_BYTES)
+  for (let at = from; at < near; at++) if (body[at] === QUOTE) return at
+  return body.indexOf(QUOTE, near)
 }
 
 /** A number, true, false or null. */
