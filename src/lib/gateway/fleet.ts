@@ -31,6 +31,9 @@ const READ_MS = 5000
 /** A look that was asked for waits so long, since several requests may ask at once. */
 const SOON_MS = 20
 
+/** What those need of the fleet who serve requests: it is in this process, or a copy of another one's. */
+export type FleetSeen = Pick<Fleet, 'nodes' | 'upstream' | 'look' | 'fresh'>
+
 /** The nodes, their connections, and what was last read of them. Looks at each by itself: a dead one delays nobody. */
 export class Fleet {
   readonly #options: FleetOptions
@@ -109,7 +112,7 @@ export class Fleet {
 }
 
 /** True if the connections made for one serve for the other as well. */
-function sameReach(a: NodeSpec, b: NodeSpec): boolean {
+export function sameReach(a: NodeSpec, b: NodeSpec): boolean {
   const reach = ({name: _n, labels: _l, drained: _d, ollama, ...rest}: NodeSpec) =>
     JSON.stringify([rest, ollama.port])
   return reach(a) === reach(b)

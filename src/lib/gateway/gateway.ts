@@ -6,6 +6,7 @@ import {messageOf, OllamaxError} from '../errors.ts'
 import type {Tracing} from '../trace/tracing.ts'
 import type {BodyLimits} from './body/read.ts'
 import {Exchange} from './exchange.ts'
+import type {Admitted, Refused} from './guard.ts'
 import {type OriginPolicy, originHeaders, PREFLIGHT} from './origin.ts'
 import {routeOf} from './route.ts'
 import {type Floor, serveExchange} from './serve-exchange.ts'
@@ -98,7 +99,14 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       options.ended(exchange)
       return
     }
-    serveExchange(exchange, admitted, options, state)
+    if (admitted.kind === 'pending') void admitted.decided.then((now) => serve(exchange, now))
+    else serveExchange(exchange, admitted, options, state)
+  }
+  const serve = (exchange: Exchange, admitted: Admitted | Refused) => {
+    if (exchange.open) return serveExchange(exchange, admitted, options, state)
+    // The client has left meanwhile, and nothing tells so a second time.
+    exchange.outcome = 'cancelled'
+    options.ended(exchange)
   }
   const common = {
     maxHeaderSize: MAX_HEADER_BYTES,

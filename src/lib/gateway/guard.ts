@@ -24,11 +24,19 @@ export interface Refused {
   readonly problem: Problem
 }
 
+/** Somebody else has to be asked, see docs/design/0009-workers.md. */
+export interface Pending {
+  readonly kind: 'pending'
+  readonly target: string
+  /** Never rejects. */
+  readonly decided: Promise<Admitted | Refused>
+}
+
 /** Lets requests in. Must be quick: it stands before every one of them. `nowMs`: wall time, ms since the epoch. */
-export type Guard = (request: IncomingMessage, nowMs: number) => Admitted | Refused
+export type Guard = (request: IncomingMessage, nowMs: number) => Admitted | Refused | Pending
 
 /** Lets everybody in, as an Ollama does that listens on loopback. */
-export const openGuard: Guard = (request) => ({
+export const openGuard = (request: IncomingMessage): Admitted => ({
   kind: 'admitted',
   target: request.url ?? '/',
   tenant: '',

@@ -7,7 +7,6 @@ import type {
 } from '../balancer/dispatch-request.ts'
 import type {Dispatcher} from '../balancer/dispatcher.ts'
 import {IdTable} from '../cluster/id-table.ts'
-import type {Reading} from '../cluster/reading.ts'
 import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
 import type {TracedAttempt} from '../trace/tracing.ts'
@@ -61,6 +60,9 @@ export interface HubOptions {
   readonly ended: (exchange: Exchange) => void
 }
 
+/** What a hub tells of its requests: to the dispatcher in this process, or to whoever passes it on to one elsewhere. */
+export type DispatchDoor = Pick<Dispatcher, 'submit' | 'began' | 'settle' | 'cancel' | 'tick'>
+
 const POSITION = 'X-Ollamax-Queue-Position'
 
 /** How often clocks are looked at. */
@@ -71,7 +73,7 @@ export class Hub implements DispatchSink {
   readonly #options: HubOptions
   readonly #running = new IdTable<Running>()
   readonly #sweep: NodeJS.Timeout
-  #dispatcher: Dispatcher | undefined
+  #dispatcher: DispatchDoor | undefined
   /** Later legs of an answer have negative ids, which no exchange has. */
   #lastLeg = 0
   /** The dispatcher is at work and must not be called. */
@@ -83,7 +85,7 @@ export class Hub implements DispatchSink {
   }
 
   /** Must come before the first `submit`: the dispatcher is made with this hub as its sink. */
-  use(dispatcher: Dispatcher): void {
+  use(dispatcher: DispatchDoor): void {
     this.#dispatcher = dispatcher
   }
 
@@ -162,11 +164,6 @@ export class Hub implements DispatchSink {
     exchange.head(reply.status, [...reply.headers, ...length, ...retry])
     exchange.bytesOut += reply.body.length
     exchange.response.end(reply.body)
-  }
-
-  /** A node was read. Its time becomes one of the clock that all times here are of. */
-  observe(reading: Reading): void {
-    this.tell((dispatcher, nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs))
   }
 
   /** Breaks off what still runs. */
@@ -249,7 +246,7 @@ export class Hub implements DispatchSink {
    * Tells the dispatcher of an event of the world. What happens while it is at work (a connection that fails at
    * once) is told afterwards.
    */
-  tell(event: (dispatcher: Dispatcher, nowMs: number) => void): void {
+  tell(event: (dispatcher: DispatchDoor, nowMs: number) => void): void {
     const dispatcher = this.#dispatcher
     if (!dispatcher) return
     if (this.#inside) {

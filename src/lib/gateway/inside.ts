@@ -1,24 +1,18 @@
-import type {Dispatcher} from '../balancer/dispatcher.ts'
-import {routePlanOf} from '../balancer/route-plan.ts'
 import {dispatchOf, refusalOf} from './asked.ts'
 import {readFacts} from './body/facts.ts'
 import type {PrefixHasher} from './body/prefix.ts'
 import {type BodyLimits, readBody} from './body/read.ts'
-import {steadyMs} from './clock.ts'
-import type {Decisions} from './decisions.ts'
 import type {Exchange} from './exchange.ts'
-import type {Fleet} from './fleet.ts'
+import type {FleetSeen} from './fleet.ts'
 import {fleetPage} from './fleet-page.ts'
 import type {Admitted} from './guard.ts'
+import type {Insight} from './insight.ts'
 import type {Page} from './route.ts'
 
 /** What these pages are made from. */
 export interface InsideFloor {
-  readonly fleet: Fleet
-  /** Asked what it would do and how things stand. */
-  readonly dispatcher: Pick<Dispatcher, 'explain' | 'view'>
-  /** Of the latest requests. */
-  readonly decisions: Decisions
+  readonly fleet: FleetSeen
+  readonly insight: Insight
   readonly hasher: PrefixHasher
   readonly limits: BodyLimits
   readonly allowCloud: boolean
@@ -45,11 +39,10 @@ export async function inside(
     case 'decisions': {
       const asked = new URL(exchange.target, 'http://x').searchParams.get('limit') ?? ''
       const most = /^\d{1,4}$/.test(asked) ? Number(asked) : MOST_DECISIONS
-      return exchange.json(200, {decisions: floor.decisions.latest(most, mayUse)})
+      return exchange.json(200, {decisions: await floor.insight.decisions(most, mayUse)})
     }
     case 'fleet': {
-      const nowMs = steadyMs()
-      const view = floor.dispatcher.view(nowMs)
+      const {view, nowMs} = await floor.insight.view()
       return exchange.json(200, fleetPage(floor.fleet.nodes(), view, {nowMs, mayUse}))
     }
   }
@@ -71,5 +64,5 @@ async function explain(
   const prefix = floor.hasher.hash(body, facts.fields)
   const route = {kind: 'inference', name: exchange.route.name, dialect: 'ollama', call} as const
   const request = dispatchOf(exchange, {route, facts, admitted, prefix})
-  exchange.json(200, routePlanOf(request, floor.dispatcher.explain(request, steadyMs())))
+  exchange.json(200, await floor.insight.explain(request))
 }

@@ -17,8 +17,8 @@ const page = async (gateway: TestGateway, path: string) => (await fetch(gateway.
 /** Lets everybody in who may use this model alone. */
 const only =
   (allowed: string): Guard =>
-  (request, nowMs) => ({
-    ...openGuard(request, nowMs),
+  (request) => ({
+    ...openGuard(request),
     everyModel: false,
     mayUse: (model) => model === allowed || model === `${allowed}:latest`,
   })

@@ -1,0 +1,41 @@
+import type {RateLimiter} from '../auth/rate-limit.ts'
+import type {RequestRecord} from '../cluster/request-record.ts'
+import type {Insight} from '../gateway/insight.ts'
+import type {BlobPlaces} from '../gateway/manage.ts'
+import type {Log} from '../log/make-log.ts'
+import type {Metrics} from '../metrics/metrics.ts'
+import type {Tracing} from '../trace/tracing.ts'
+import type {DoorSettings, KeysNow} from './open-door.ts'
+import type {FleetHooks, RunningFleet} from './start-fleet.ts'
+
+/** What there is once, however many processes answer. */
+export interface Core {
+  readonly settings: DoorSettings
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly insight: Insight
+  readonly limiter: RateLimiter
+  readonly blobs: BlobPlaces
+  readonly keys: () => KeysNow
+  /** Not before the fleet was started. */
+  readonly running: () => RunningFleet
+  /** Ours. */
+  readonly version: string
+  readonly openTracing: () => Promise<Tracing>
+  /** A request has ended; `inference`: it asked a model. */
+  ended(record: RequestRecord, inference: boolean): void
+}
+
+/** Those who answer clients: this process, or workers. */
+export interface Front extends FleetHooks {
+  /** Inferences that wait or run. */
+  readonly size: number
+  /** Listens, and gives the address. BAD_INPUT if that cannot be. */
+  open(): Promise<string>
+  /** The nodes are others now, or the keys. */
+  changed(what: 'nodes' | 'keys'): void
+  /** Takes nothing new; resolves when the running requests have ended, or at the deadline. */
+  drain(deadlineMs: number): Promise<void>
+  /** Breaks off what still runs. */
+  close(): Promise<void>
+}
