@@ -14,8 +14,11 @@ import {ownFront} from './own-front.ts'
 import {sampleOf} from './sample.ts'
 import {sourceOf, watchSource} from './source.ts'
 import {type RunningFleet, startFleet} from './start-fleet.ts'
+import {WorkersFront} from './workers/workers-front.ts'
 
 export interface ServeOptions extends KeysNeededOptions, DoorSettings {
+  /** Processes that answer clients; 1: this one alone. */
+  readonly workers: number
   /** For running requests once the signal has come. */
   readonly drainMs: number
   readonly signal: AbortSignal
@@ -37,7 +40,7 @@ const NAMES_MS = 2000
  * BAD_INPUT if it may not or cannot listen there, and whatever reading the cluster file and the keys throws.
  */
 export async function serve(tools: ServeTools, options: ServeOptions): Promise<void> {
-  const {signal, listen, tls, origins, allowCloud} = options
+  const {signal, listen, tls, origins, allowCloud, workers} = options
   const log = makeLog(options.log)
   const source = sourceOf(tools, options.config)
   const cluster = await source.cluster()
@@ -71,7 +74,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
       if (inference) decisions.add(record)
     },
   }
-  const front = ownFront(core)
+  const front = workers > 1 ? new WorkersFront(core, workers) : ownFront(core)
   const running: RunningFleet = startFleet(tools, cluster, front)
   const {fleet} = running
   const names = setInterval(() => metrics.setKnown(running.names()), NAMES_MS)
@@ -99,6 +102,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
       nodes: fleet.nodes().length,
       up: fleet.nodes().filter(({reading}) => reading?.kind === 'up').length,
       keys: keys.wanted,
+      ...(workers > 1 ? {workers} : {}),
     })
     if (cluster.nodes.length === 0) log.warn('the cluster has no nodes yet: ollamax node add')
     options.listening(url)
