@@ -238,7 +238,8 @@ function install(it: Install): Action[] {
     ])
   if (!root && facts.linger !== true)
     step('let the account keep services without a login', LINGER, [])
-  if (actions.length > 0 || !runs(installation, facts)) step('start Ollama', START, [layout.scope, installation.unit ? '' : '1'])
+  if (actions.length > 0 || !runs(installation, facts))
+    step('start Ollama', START, [layout.scope, installation.unit ? '' : '1'])
   return actions
 }
 
