@@ -151,7 +151,12 @@ describe('workers have one view', () => {
       new Set([one.worker, other.worker]),
     )
     const counted = /^ollamax_requests_total\{.*route="\/api\/generate".*\} (\d+)$/m
-    expect(counted.exec(await told('/metrics'))?.[1]).toBe('6')
+    const metrics = await told('/metrics')
+    expect(counted.exec(metrics)?.[1]).toBe('6')
+    for (const place of [1, 2])
+      expect(metrics).toMatch(
+        new RegExp(`^ollamax_worker_resident_memory_bytes\\{worker="${place}"\\} [1-9]`, 'm'),
+      )
     expect(await told('/readyz')).toBe('1 nodes can serve\n')
     const plan = JSON.parse((await other.ask('/ollamax/v1/explain', PROMPT)).text)
     expect(plan.candidates).toMatchObject([{node: 'n1', residency: 'loaded'}])
@@ -243,6 +248,7 @@ describe('processes', () => {
     await waitFor('another worker', () => pids({log}).length === 3)
     const again = await pair(url)
     expect(again.map(({worker}) => worker)).not.toContain(one.worker)
+    expect((await again[0].ask('/metrics')).text).toContain('\nollamax_workers_ended_total 1\n')
     for (const client of again) expect((await client.ask('/api/tags')).status).toBe(200)
   })
 

@@ -4,6 +4,7 @@ import type {Insight} from '../gateway/insight.ts'
 import type {BlobPlaces} from '../gateway/manage.ts'
 import type {Log} from '../log/make-log.ts'
 import type {Metrics} from '../metrics/metrics.ts'
+import type {WorkersSample} from '../metrics/worker-metrics.ts'
 import type {Tracing} from '../trace/tracing.ts'
 import type {DoorSettings, KeysNow} from './open-door.ts'
 import type {FleetHooks, RunningFleet} from './start-fleet.ts'
@@ -30,6 +31,8 @@ export interface Core {
 export interface Front extends FleetHooks {
   /** Inferences that wait or run. */
   readonly size: number
+  /** What workers use; none where this process answers itself. */
+  sample(): WorkersSample
   /** Listens, and gives the address. BAD_INPUT if that cannot be. */
   open(): Promise<string>
   /** The nodes are others now, or the keys. */

@@ -30,6 +30,7 @@ export function ownFront(core: Core): Front {
     get size() {
       return hub.size
     },
+    sample: () => ({workers: [], ended: 0}),
     async open() {
       hub.use(core.running().dispatcher)
       tracing = await core.openTracing()

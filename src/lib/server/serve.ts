@@ -7,7 +7,7 @@ import type {Tools} from '../jobs/tools.ts'
 import {type LogOptions, makeLog} from '../log/make-log.ts'
 import {makeMetrics} from '../metrics/metrics.ts'
 import {openTracing} from '../trace/tracing.ts'
-import type {Core} from './front.ts'
+import type {Core, Front} from './front.ts'
 import {type KeysNeededOptions, keysNeeded} from './keys-needed.ts'
 import type {DoorSettings, KeysNow} from './open-door.ts'
 import {ownFront} from './own-front.ts'
@@ -52,6 +52,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
     version: options.version,
     snapshot: () => sampleOf(running.fleet.nodes(), running.dispatcher.view(steadyMs())),
     droppedLogLines: () => log.droppedLines(),
+    ...(workers > 1 ? {workers: () => front.sample()} : {}),
   })
   const core: Core = {
     settings: {listen, origins, allowCloud, ...(tls ? {tls} : {})},
@@ -74,7 +75,7 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
       if (inference) decisions.add(record)
     },
   }
-  const front = workers > 1 ? new WorkersFront(core, workers) : ownFront(core)
+  const front: Front = workers > 1 ? new WorkersFront(core, workers) : ownFront(core)
   const running: RunningFleet = startFleet(tools, cluster, front)
   const {fleet} = running
   const names = setInterval(() => metrics.setKnown(running.names()), NAMES_MS)

@@ -19,6 +19,8 @@ const LAST_WORDS_MS = 2000
 
 /** The worker processes: as many as wanted, each started anew when it ends. */
 export class Crew {
+  /** Workers that have ended although they were wanted, so far. */
+  ended = 0
   readonly #options: CrewOptions
   readonly #running = new Set<WorkerProcess>()
   readonly #stopping = new AbortController()
@@ -39,7 +41,7 @@ export class Crew {
       // What it has to say goes through the log; only a crash speaks for itself.
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    const first = Array.from({length: this.#options.size}, () => this.#start())
+    const first = Array.from({length: this.#options.size}, (_, at) => this.#start(at + 1))
     const [url = ''] = await Promise.all(first.map(({listening}) => listening))
     this.#up = true
     for (const one of first) void this.#keep(one)
@@ -78,10 +80,10 @@ export class Crew {
     await Promise.all([...this.#running].map(({ended}) => ended))
   }
 
-  #start(): WorkerProcess {
+  #start(place: number): WorkerProcess {
     const {log, deskOf, gone} = this.#options
     let requests = 0
-    const one = forkWorker({
+    const one = forkWorker(place, {
       deskOf,
       silent: (hand) => {
         requests = gone(hand)
@@ -95,8 +97,9 @@ export class Crew {
     )
     void one.ended.then((how) => {
       this.#running.delete(one)
-      if (this.#up && !this.#stopping.signal.aborted)
-        log.error('a worker has ended', {worker, how, requests})
+      if (!this.#up || this.#stopping.signal.aborted) return
+      this.ended++
+      log.error('a worker has ended', {worker, how, requests})
     })
     return one
   }
@@ -111,7 +114,7 @@ export class Crew {
       quick = performance.now() - sinceMs > WELL_MS ? 0 : quick + 1
       if (quick > 1) await pause(Math.min(AGAIN_MS.most, AGAIN_MS.first * 2 ** (quick - 2)), signal)
       if (signal.aborted) return
-      one = this.#start()
+      one = this.#start(one.place)
     }
   }
 }

@@ -54,6 +54,8 @@ export interface PrimaryDesk {
   failed(node: string, kind: string): void
   /** A node is worth a look at once. */
   look(node: string): void
+  /** What it has used since its start. */
+  usage(cpuSeconds: number, residentBytes: number): void
   warn(message: string): void
   bug(error: ToldError, requestId: string): void
   /** Its first word: it can be told everything now. Nodes and keys are told before the answer. */

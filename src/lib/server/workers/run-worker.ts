@@ -16,6 +16,9 @@ import {FleetCopy} from './fleet-copy.ts'
 import {Link} from './link.ts'
 import {remoteDispatcher, remoteParts, told} from './remote.ts'
 
+/** How often the primary is told what this process uses. */
+const USAGE_MS = 2000
+
 /**
  * Answers clients on behalf of the process that has forked this one, until that one ends or wants it to end: it reads
  * requests, relays answers, and asks the primary for every decision. BAD_INPUT if there is no such process.
@@ -85,6 +88,12 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
       keys: () => keys,
       ...remoteParts(link),
     })
+    const tellUsage = () => {
+      const {user, system} = process.cpuUsage()
+      link.tell('usage', (user + system) / 1e6, process.memoryUsage.rss())
+    }
+    tellUsage()
+    setInterval(tellUsage, USAGE_MS)
     link.tell('listening', gateway.url)
     await gateway.drain(await drained.promise)
   } catch (error) {

@@ -7,6 +7,10 @@ import {Link} from './link.ts'
 /** One worker, as long as it lives. */
 export interface Hand {
   readonly pid: number
+  /** From 1 on; whoever is started in place of another one has the same. */
+  readonly place: number
+  /** What it has told of itself last. */
+  usage: {readonly cpuSeconds: number; readonly residentBytes: number}
   readonly link: Link<WorkerDesk>
   /** Of its requests that the dispatcher knows: the dispatcher's ids by its own. */
   readonly ids: IdTable<number>
@@ -29,7 +33,7 @@ export interface WorkerProcess extends Hand {
 }
 
 /** Starts a process that runs `runWorker`. What goes wrong is told by `listening` and `ended`. */
-export function forkWorker(hooks: WorkerHooks): WorkerProcess {
+export function forkWorker(place: number, hooks: WorkerHooks): WorkerProcess {
   const worker = cluster.fork()
   const listening = Promise.withResolvers<string>()
   // Who only waits for its end need not hear why it did not listen.
@@ -39,6 +43,8 @@ export function forkWorker(hooks: WorkerHooks): WorkerProcess {
     void worker.send(batch, undefined, undefined, done)
   const hand = {
     pid: worker.process.pid ?? 0,
+    place,
+    usage: {cpuSeconds: 0, residentBytes: 0},
     link: new Link<WorkerDesk>(send, desk),
     ids: new IdTable<number>(),
     greeted: false,

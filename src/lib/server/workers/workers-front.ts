@@ -3,6 +3,7 @@ import type {AddressInfo} from 'node:net'
 import {createServer} from 'node:net'
 import type {Reading} from '../../cluster/reading.ts'
 import type {FleetNode} from '../../gateway/fleet.ts'
+import type {WorkersSample} from '../../metrics/worker-metrics.ts'
 import type {Core, Front} from '../front.ts'
 import type {ListenAddress} from '../listen-address.ts'
 import {Crew} from './crew.ts'
@@ -33,6 +34,15 @@ export class WorkersFront implements Front {
 
   get size(): number {
     return this.sink.size
+  }
+
+  /** What the workers use, for the metrics. */
+  sample(): WorkersSample {
+    const hands = this.#crew.hands()
+    return {
+      workers: hands.map(({place, usage}) => ({place, ...usage})),
+      ended: this.#crew.ended,
+    }
   }
 
   readonly read = ({node}: Reading): void => {
@@ -79,6 +89,9 @@ export class WorkersFront implements Front {
       ended,
       failed: (node, kind) => metrics.failedAttempt(node, kind),
       look: (node) => running().fleet.look(node),
+      usage: (cpuSeconds, residentBytes) => {
+        hand.usage = {cpuSeconds, residentBytes}
+      },
       warn: (message) => log.warn(message, {worker: hand.pid}),
       bug: (error, id) => log.error('a bug', {err: error, id, worker: hand.pid}),
       hello: () => {
