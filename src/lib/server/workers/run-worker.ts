@@ -109,7 +109,8 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
   await tools.close()
   await tracing?.close()
   await link.flush()
-  process.exit()
+  // At the end of its line node:cluster ends a worker.
+  process.disconnect()
 }
 
 function doorSettings({listen, tls, origins, allowCloud}: WorkerSettings): DoorSettings {
