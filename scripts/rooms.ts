@@ -4,9 +4,11 @@
 /** Room -> rooms that it may import besides itself. Imports go down only. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   cluster: [],
+  http1: [],
   balancer: ['cluster'],
+  simulator: ['cluster', 'balancer'],
   ssh: ['cluster'],
-  ollama: ['cluster'],
+  ollama: ['cluster', 'http1'],
   auth: ['cluster'],
   // `auth`: the keys file holds Keys.
   state: ['cluster', 'auth'],
@@ -16,9 +18,20 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   trace: ['cluster'],
   provision: ['cluster', 'ssh'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
-  jobs: ['cluster', 'balancer', 'auth', 'ssh', 'ollama', 'state', 'engine', 'provision', 'holder'],
+  jobs: [
+    'cluster',
+    'balancer',
+    'simulator',
+    'auth',
+    'ssh',
+    'ollama',
+    'state',
+    'engine',
+    'provision',
+    'holder',
+  ],
   // `trace`: the words in which an exchange is traced, nothing that runs.
-  gateway: ['cluster', 'balancer', 'ollama', 'auth', 'trace'],
+  gateway: ['cluster', 'balancer', 'http1', 'ollama', 'auth', 'trace'],
   server: [
     'cluster',
     'balancer',
@@ -38,7 +51,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */
-export const PURE: readonly string[] = ['cluster', 'balancer']
+export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator', 'http1']
 
 /** Package -> the rooms that own it; nobody else imports it. */
 export const OWNERS: Readonly<Record<string, readonly string[]>> = {

@@ -3,10 +3,10 @@
 // same each time.
 import {parseArgs} from 'node:util'
 import {POLICY_NAMES, policyNamed} from '../src/lib/balancer/policies.ts'
+import {simulate} from '../src/lib/simulator/simulate.ts'
+import {meanOf, summaryOf} from '../src/lib/simulator/summary.ts'
 import {boundOf} from './sim/bound.ts'
 import {FLEETS} from './sim/fleets.ts'
-import {simulate} from './sim/simulate.ts'
-import {meanOf, summaryOf} from './sim/summary.ts'
 import {timeDecision} from './sim/time-decision.ts'
 
 const {values, positionals} = parseArgs({

@@ -1,7 +1,7 @@
 // The fleets and the work that policies are compared on. Arrivals are Poisson, lengths log-normal.
-import {Chance} from './clock.ts'
-import type {NodeKind} from './ollama-node.ts'
-import {type Arrival, BLOCK_TOKENS, type Fleet} from './simulate.ts'
+import {Chance} from '../../src/lib/simulator/clock.ts'
+import type {NodeKind} from '../../src/lib/simulator/ollama-node.ts'
+import {type Arrival, BLOCK_TOKENS, type Fleet} from '../../src/lib/simulator/simulate.ts'
 
 const GPU: NodeKind = {
   promptTps: 2000,

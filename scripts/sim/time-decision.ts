@@ -1,6 +1,6 @@
 // What a decision costs, measured: all nodes can take the request, half of the prompts have a beginning to look up.
 import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
-import {Chance} from './clock.ts'
+import {Chance} from '../../src/lib/simulator/clock.ts'
 
 const STATS = {
   totalMs: 100,

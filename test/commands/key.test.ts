@@ -49,7 +49,7 @@ test('what a key is limited to is kept, listed and said with --json', async () =
     'create',
     'ci',
     ...['--expires', '30d', '--model', 'llama3.2', '--model', 'qwen3:*', '--rate', '1000/h'],
-    ...['--priority', 'low', '--weight', '3', '--continue'],
+    ...['--priority', 'low', '--weight', '3', '--continue', '--admin'],
   )
   expect(key).toMatchObject({
     name: 'ci',
@@ -60,6 +60,7 @@ test('what a key is limited to is kept, listed and said with --json', async () =
     priority: 'low',
     weight: 3,
     continue: true,
+    admin: true,
   })
   expect(Date.parse(key.expiresAt) - Date.parse(key.createdAt)).toBe(30 * 86_400_000)
   expect(await knows(token)).toBe('ci')
@@ -71,7 +72,7 @@ test('what a key is limited to is kept, listed and said with --json', async () =
   const lines = (await cli('key', 'list')).stdout.trimEnd().split('\n')
   const [{id = '', createdAt = ''} = {}] = keys
   expect(lines[0]).toBe(
-    ['alice', id, 'token', createdAt, '-', '-', '-', 'normal', '1', 'no', '-'].join('\t'),
+    ['alice', id, 'token', createdAt, '-', '-', '-', 'normal', '1', 'no', 'no', '-'].join('\t'),
   )
   expect(lines[1]?.split('\t').slice(4)).toEqual([
     key.expiresAt,
@@ -79,6 +80,7 @@ test('what a key is limited to is kept, listed and said with --json', async () =
     '1000/h',
     'low',
     '3',
+    'yes',
     'yes',
     '-',
   ])

@@ -1,4 +1,4 @@
-import {appendFileSync} from 'node:fs'
+import {appendFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
 import {clusterHome} from '../support/cluster-home.ts'
@@ -103,11 +103,16 @@ describe('explain', () => {
   })
 
   test('a gateway that wants a key gets the one that the cluster file names, and else says so', async () => {
-    const token = (await cli('key', 'create', 'me')).stdout.trim()
+    const token = (await cli('key', 'create', 'me', '--admin')).stdout.trim()
+    const user = (await cli('key', 'create', 'user')).stdout.trim()
     await serve('  key: {env: GATEWAY_KEY}\n')
     const words = ['route', 'explain', 'tiny', 'hi', '--json']
     const good = await runCli(words, {env: {...home.env, GATEWAY_KEY: token}})
     expect(JSON.parse(good.stdout).by).toBe('gateway')
+    const mere = await runCli(words, {env: {...home.env, GATEWAY_KEY: user}})
+    expect(JSON.parse(mere.stdout).error).toMatchObject({
+      message: expect.stringContaining('ollamax key create NAME --admin'),
+    })
     const bad = await runCli(words, {env: {...home.env, GATEWAY_KEY: `${token}x`}})
     expect(bad.code).toBe(1)
     expect(JSON.parse(bad.stdout).error).toMatchObject({
@@ -184,5 +189,69 @@ describe('decisions', () => {
     const {code, stderr} = await cli('route', 'decisions')
     expect(code).toBe(1)
     expect(stderr).toContain('ollamax gateway')
+  })
+})
+
+describe('replay', () => {
+  const columns = (stdout: string) =>
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split('\t'))
+
+  test("runs the gateway's latest requests under other policies, and sends nothing to a node", async () => {
+    await serve()
+    for (const word of ['one', 'two']) await json('run', 'tiny', word)
+    await cli('run', 'none', 'hi')
+    const before = asked().length
+    const {code, stdout, stderr} = await cli(
+      ...['route', 'replay', '--policy', 'round-robin', '--policy', 'expected-time'],
+    )
+    expect(code).toBe(0)
+    const rows = columns(stdout)
+    expect(rows.map(([name]) => name)).toEqual(['measured', 'round-robin', 'expected-time'])
+    for (const row of rows) expect(row).toHaveLength(13)
+    expect(rows[1]?.slice(9, 11)).toEqual([expect.stringMatching(/^\d+$/), '0'])
+    expect(stderr).toContain('2 requests replayed')
+    expect(stderr).toContain('a replay cannot know: ')
+    expect(asked()).toHaveLength(before)
+  })
+
+  test('what was exported is replayed without the gateway, to the same figures', async () => {
+    await serve()
+    await json('run', 'tiny', 'hi')
+    const {stdout} = await cli('route', 'export')
+    const words = ['route', 'replay', '--policy', 'latency', '--json']
+    const live = await json(...words)
+    expect(live).toMatchObject({requests: 1, leftOut: [], policy: 'expected-time'})
+    gateway?.child.kill('SIGKILL')
+    const file = join(home.dir, 'monday.jsonl')
+    writeFileSync(file, stdout)
+    expect(await json('route', 'replay', file, ...words.slice(2))).toEqual(live)
+    const piped = await runCli(['route', 'replay', '-', ...words.slice(2)], {
+      env: home.env,
+      stdin: stdout,
+    })
+    expect(JSON.parse(piped.stdout)).toEqual(live)
+  })
+
+  test('the export is what --json of it promises, and holds no word of a prompt', async () => {
+    await serve()
+    await json('run', 'tiny', 'secretword')
+    const exported = await json('route', 'export')
+    expect(exported.requests).toHaveLength(1)
+    expect(exported.nodes.map(({node}: {node: string}) => node)).toEqual(['n1', 'n2', 'n3'])
+    expect(JSON.stringify(exported)).not.toContain('secretword')
+  })
+
+  test('no gateway, no recording, no such file: each says what to do', async () => {
+    expect((await cli('route', 'replay')).stderr).toContain('names no gateway')
+    const none = await runCli(['route', 'replay', '-'], {env: home.env, stdin: '{}'})
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('ollamax route export')])
+    const gone = await cli('route', 'replay', '/none')
+    expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining('/none')])
+    nameGateway(`  url: ${nodes[0]?.url}`)
+    const {code, stderr} = await cli('route', 'export')
+    expect([code, stderr]).toEqual([1, expect.stringContaining('ollamax gateway')])
   })
 })

@@ -1,11 +1,11 @@
 import {execFileSync} from 'node:child_process'
-import {readFileSync, writeFileSync} from 'node:fs'
+import {appendFileSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {startCli} from '../support/run-cli.ts'
+import {ask, begun, SLOW, serveHarness, tokensIn} from '../support/serve-harness.ts'
 import {freePort} from '../support/sshd.ts'
 import {waitFor} from '../support/wait-for.ts'
-import {ask, begun, SLOW, serveHarness, tokensIn} from './serve-harness.ts'
 
 const {home, clusters, cli, createKey, node, write, serve} = serveHarness()
 
@@ -39,6 +39,28 @@ describe('its files are watched', () => {
     write([second])
     await logged('read the changed cluster file')
     expect(tokensIn(await stream.whole)).toBe(150)
+  })
+
+  test('hedging begins when the file comes to want it, and is in the log', async () => {
+    const behaviour = {slots: 1, firstTokenDelayMs: 20, answerTokens: 2}
+    const [first, second] = [await node(behaviour), await node(behaviour)]
+    const slots = ', ollama: {env: {OLLAMA_NUM_PARALLEL: 1}}'
+    const file = write([first, second], slots)
+    const {url, logged, log} = await serve()
+    const told = async (headers: Readonly<Record<string, string>>) => {
+      const reply = await ask(url, headers)
+      await reply.text()
+      return reply.headers.get('x-ollamax-attempts')
+    }
+    for (let round = 0; round < 24; round++)
+      await Promise.all(['n1', 'n2'].map((name) => told({'x-ollamax-node': name})))
+    appendFileSync(file, 'gateway: {url: "http://127.0.0.1:1", hedge: true}\n')
+    await logged('read the changed cluster file')
+    await told({'x-ollamax-node': 'n2'})
+    await first.set({fault: {kind: 'hang', on: 'inference', times: 1}})
+    expect(await told({'x-ollamax-policy': 'round-robin'})).toBe('2')
+    const line = await waitFor('its line', () => log().find(({hedge}) => hedge === 'won'))
+    expect(line).toMatchObject({node: 'n2', attempts: 2, outcome: 'ok', reason: 'warm, hedge'})
   })
 
   test('a broken cluster file changes nothing, is said in the log, and a mended one is read', async () => {

@@ -1,12 +1,12 @@
 import {createHash} from 'node:crypto'
-import {readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs'
+import {appendFileSync, readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs'
 import {text} from 'node:stream/consumers'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {countedNode} from '../support/counted-node.ts'
 import {pinnedToBoth, workerOf} from '../support/pinned.ts'
 import type {RunningServe} from '../support/serve.ts'
+import {ask, begun, SLOW, serveHarness, tokensIn} from '../support/serve-harness.ts'
 import {waitFor} from '../support/wait-for.ts'
-import {ask, begun, SLOW, serveHarness, tokensIn} from './serve-harness.ts'
 
 const {cli, createKey, node, write, serve} = serveHarness()
 
@@ -192,6 +192,85 @@ describe('workers have one view', () => {
   })
 })
 
+describe('what the cluster file and keys allow holds for all workers', () => {
+  test('a first token that is late is told by another node, and is in the log', async () => {
+    const behaviour = {slots: 1, firstTokenDelayMs: 20, answerTokens: 2}
+    const [first, second] = [await node(behaviour), await node(behaviour)]
+    const file = write([first, second], slots(1))
+    const {clients, logged, log} = await two()
+    const [one, other] = clients
+    const told = async (client: typeof one, headers: Readonly<Record<string, string>>) => {
+      const {headers: got} = await client.ask('/api/generate', PROMPT, headers)
+      return [got['x-ollamax-node'], got['x-ollamax-attempts']]
+    }
+    for (let round = 0; round < 24; round++)
+      await Promise.all([
+        told(one, {'x-ollamax-node': 'n1'}),
+        told(other, {'x-ollamax-node': 'n2'}),
+      ])
+    appendFileSync(file, 'gateway: {url: "http://127.0.0.1:1", hedge: true}\n')
+    await logged('read the changed cluster file')
+    await told(one, {'x-ollamax-node': 'n2'})
+    await first.set({fault: {kind: 'hang', on: 'inference', times: 1}})
+    // What is usual was seen through both, the hedge is asked for through one.
+    expect(await told(other, {'x-ollamax-policy': 'round-robin'})).toEqual(['n2', '2'])
+    const line = await waitFor('its line', () => log().find(({hedge}) => hedge === 'won'))
+    expect(line).toMatchObject({node: 'n2', attempts: 2, outcome: 'ok', reason: 'warm, hedge'})
+    const free = async () => (await fleetOf(one)).nodes.every(({inFlight}) => inFlight === 0)
+    await waitFor('both nodes to be free', free)
+    expect((await one.ask('/metrics')).text).toMatch(/^ollamax_hedges_total.* 1$/m)
+  })
+
+  test('a recording has the requests of all workers, as far as the asking key may use their models', async () => {
+    write([await node()])
+    const keyOf = async (...words: string[]) => (await cli('key', 'create', ...words)).stdout.trim()
+    const user = {'x-api-key': await keyOf('user')}
+    const admin = {'x-api-key': await keyOf('ops', '--admin')}
+    const narrow = {'x-api-key': await keyOf('few', '--admin', '--model', 'other')}
+    const {clients} = await two()
+    const [one, other] = clients
+    const session = {...user, 'x-ollamax-session': 'mine'}
+    for (const client of clients) await client.ask('/api/generate', PROMPT, session)
+    const page = async (headers: Readonly<Record<string, string>>) => {
+      const {status, text: got} = await other.ask('/ollamax/v1/recording', undefined, headers)
+      return {status, ...JSON.parse(got)}
+    }
+    expect((await page(user)).status).toBe(403)
+    const whole = await waitFor('both requests', async () => {
+      const got = await page(admin)
+      return got.requests.length === 2 && got
+    })
+    const asked = (whole.requests as {id: string; asked: object}[]).map((each) => each.asked)
+    expect(asked).toMatchObject([{session: 's1'}, {session: 's1'}])
+    const ids = (whole.requests as {id: string}[]).map(({id}) => workerOf(id))
+    expect(new Set(ids)).toEqual(new Set([one.worker, other.worker]))
+    expect(whole.nodes).toMatchObject([{node: 'n1', replicas: [{}]}])
+    expect(await page(narrow)).toMatchObject({requests: [], nodes: [{node: 'n1', replicas: []}]})
+  })
+
+  test('a model that somebody brought to a node is found by every worker long before all is read anew', async () => {
+    const n1 = await node()
+    write([n1])
+    const {clients} = await two()
+    const headers = {'content-type': 'application/json'}
+    const brought = async (model: string) => {
+      const body = JSON.stringify({source: 'tiny', destination: model})
+      expect((await fetch(`${n1.url}/api/copy`, {method: 'POST', headers, body})).status).toBe(200)
+      return model
+    }
+    for (const [at, client] of clients.entries()) {
+      const model = await brought(`new${at}`)
+      await waitFor('an answer of it', async () => {
+        return (await client.ask('/api/generate', {...PROMPT, model})).status === 200
+      })
+      const listed = await brought(`listed${at}`)
+      await waitFor('it in the list', async () =>
+        (await client.ask('/api/tags')).text.includes(`"${listed}:latest"`),
+      )
+    }
+  })
+})
+
 describe('its files are watched', () => {
   test('new nodes and revoked keys reach all workers, and no stream notices', async () => {
     const [first, second] = [await node({...SLOW, slots: 2}), await node()]
@@ -270,9 +349,10 @@ describe('processes', () => {
     const {url, child, ended, log} = await serve(['--workers', '2', '--drain-timeout', '300ms'])
     const stream = await begun(url)
     child.kill('SIGTERM')
-    await expect(stream.whole).rejects.toThrow()
+    const last = (await stream.whole).trimEnd().split('\n').at(-1) ?? ''
+    expect(JSON.parse(last)).toEqual({error: expect.stringContaining('the gateway was shut down')})
     expect(await ended).toMatchObject({code: 0})
-    expect(log().find(({msg}) => msg === 'request')).toMatchObject({outcome: 'cancelled'})
+    expect(log().find(({msg}) => msg === 'request')).toMatchObject({outcome: 'failed'})
   })
 
   test('with the first process gone, so are the workers', async () => {

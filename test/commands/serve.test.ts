@@ -5,9 +5,9 @@ import {request as sendHttps} from 'node:https'
 import {join} from 'node:path'
 import {text} from 'node:stream/consumers'
 import {describe, expect, onTestFinished, test} from 'vitest'
+import {ask, begun, SLOW, serveHarness, tokensIn} from '../support/serve-harness.ts'
 import {freePort} from '../support/sshd.ts'
 import {waitFor} from '../support/wait-for.ts'
-import {ask, begun, SLOW, serveHarness, tokensIn} from './serve-harness.ts'
 
 const {home, clusters, cli, createKey, node, write, serve} = serveHarness()
 
@@ -199,12 +199,13 @@ describe('it ends', () => {
     expect(await ended).toMatchObject({code: 0})
   })
 
-  test('at the end of --drain-timeout what still runs is broken off', async () => {
+  test('at the end of --drain-timeout what still runs ends in an error', async () => {
     write([await node({...SLOW, answerTokens: 5000})])
     const {url, child, ended} = await serve(['--drain-timeout', '300ms'])
     const stream = await begun(url)
     child.kill('SIGTERM')
-    await expect(stream.whole).rejects.toThrow()
+    const last = (await stream.whole).trimEnd().split('\n').at(-1) ?? ''
+    expect(JSON.parse(last)).toEqual({error: expect.stringContaining('the gateway was shut down')})
     expect(await ended).toMatchObject({code: 0})
   })
 

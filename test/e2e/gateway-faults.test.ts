@@ -132,4 +132,5 @@ test('a node that is cut off from the network delays and fails nobody else, and 
     'serves after healing ms': again,
   })
   expect({failed, lost: lost(all), broken: broken(all)}).toEqual({failed: 0, lost: 0, broken: 0})
+  expect(again).toBeLessThan(10_000)
 })

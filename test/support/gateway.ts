@@ -9,9 +9,10 @@ import type {Exchange, ExchangeOutcome} from '../../src/lib/gateway/exchange.ts'
 import {Fleet} from '../../src/lib/gateway/fleet.ts'
 import {DEFAULT_LIMITS, type GatewayLimits, openGateway} from '../../src/lib/gateway/gateway.ts'
 import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
-import {Hub} from '../../src/lib/gateway/hub.ts'
+import {type DispatchDoor, Hub} from '../../src/lib/gateway/hub.ts'
 import {insightOf} from '../../src/lib/gateway/insight.ts'
 import {BlobPlaces} from '../../src/lib/gateway/manage.ts'
+import type {Pace} from '../../src/lib/gateway/pace.ts'
 import {twinsOf} from '../../src/lib/gateway/places.ts'
 import {balancedNode} from '../../src/lib/server/balanced-node.ts'
 import {recordOf} from '../../src/lib/server/record.ts'
@@ -47,6 +48,11 @@ export interface TestGatewayOptions {
   /** OLLAMA_NUM_PARALLEL of every node, as the cluster file would say it; absent: learned. */
   readonly slots?: number
   readonly dispatch?: Partial<DispatchLimits>
+  readonly pace?: Pace
+  /** As `gateway.hedge` of the cluster file. */
+  readonly hedge?: boolean
+  /** What stands between the hub and its dispatcher, as a line between processes does; absent: nothing. */
+  readonly door?: (dispatcher: Dispatcher) => DispatchDoor
 }
 
 const specOf = (name: string, url: string, slots: number | undefined): NodeSpec => ({
@@ -76,12 +82,13 @@ export async function startGateway(
   const decisions = new Decisions()
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
-    lost: (node) => fleet.look(node),
+    doubt: (node) => fleet.look(node),
+    current: () => fleet.current(1000),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     failed: (node, kind) => failures.push(`${node} ${kind}`),
     ended: (exchange) => {
       noteEnd(exchange)
-      decisions.add(recordOf(exchange))
+      decisions.add(recordOf(exchange), exchange.asked)
     },
   })
   const dispatcher = new Dispatcher({
@@ -89,17 +96,18 @@ export async function startGateway(
     random: Math.random,
     ...(options.dispatch ? {limits: options.dispatch} : {}),
   })
-  hub.use(dispatcher)
+  dispatcher.setHedging(options.hedge ?? false)
+  hub.use(options.door?.(dispatcher) ?? dispatcher)
   const fleet: Fleet = new Fleet({
     endpointOf: async (node) => ({
       kind: 'url',
       url: node.kind === 'direct' ? node.url : '',
       headers: {},
     }),
-    onReading: (reading) => {
-      const nowMs = steadyMs()
-      dispatcher.observe({...reading, atMs: nowMs}, nowMs)
-    },
+    onReading: (reading) =>
+      hub.tell((_door, nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs)),
+    inFlight: (node) => dispatcher.inFlight(node),
+    ...(options.pace ? {pace: options.pace} : {}),
   })
   const urls = [...nodes.map(({url}) => url), ...(options.urls ?? [])]
   const specs = urls.map((url, at) => specOf(`n${at + 1}`, url, options.slots))

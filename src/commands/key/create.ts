@@ -21,6 +21,7 @@ In --model, * and ? do not cross a /: "*" is every model of Ollama's library, "h
     '<%= config.bin %> key create alice --expires 30d --rate 60/m',
     '<%= config.bin %> key create ci --model llama3.2 --model "qwen3:*" --priority low > token',
     '<%= config.bin %> key create bob --ssh-key bob.pub',
+    '<%= config.bin %> key create ops --admin',
   ]
   static override args = {
     name: Args.string({description: 'its name, unique in the cluster', required: true}),
@@ -50,6 +51,10 @@ In --model, * and ? do not cross a /: "*" is every model of Ollama's library, "h
     continue: Flags.boolean({
       summary: 'an answer that is cut off on one node may go on from another',
     }),
+    admin: Flags.boolean({
+      summary:
+        'it may also see how the gateway decides, its nodes and their errors (ollamax route)',
+    }),
     'ssh-key': Flags.string({
       summary: 'public key that the ollama command signs with; `-`: from stdin',
       helpValue: 'FILE',
@@ -71,6 +76,7 @@ In --model, * and ? do not cross a /: "*" is every model of Ollama's library, "h
       priority: flags.priority,
       weight: flags.weight,
       allowContinue: flags.continue,
+      admin: flags.admin,
       sshKey: file === undefined ? undefined : await readPublicKey(file, this.signal),
     })
     if (token !== null) {

@@ -13,7 +13,7 @@ export interface KeyListResult {
 export default class KeyList extends BaseCommand {
   static override summary = 'list who may use the gateway, and within which limits'
   static override description =
-    'Piped columns: name, id, kind, created, expires (ISO times), models, rate, priority, weight, continue, fingerprint; `-` is none.'
+    'Piped columns: name, id, kind, created, expires (ISO times), models, rate, priority, weight, continue, admin, fingerprint; `-` is none.'
   static override examples = [
     '<%= config.bin %> key list',
     '<%= config.bin %> key list --json --cluster lab',
@@ -41,6 +41,7 @@ const COLUMNS = [
   'PRIORITY',
   'WEIGHT',
   'CONTINUE',
+  'ADMIN',
   'FINGERPRINT',
 ]
 
@@ -58,6 +59,7 @@ function row(key: ShownKey): Cell[] {
     key.priority,
     String(key.weight),
     key.continue ? 'yes' : 'no',
+    key.admin ? 'yes' : 'no',
     key.fingerprint ?? '-',
   ]
 }

@@ -14,6 +14,11 @@ export interface KeyLimits {
   readonly priority?: Priority
   /** Answers cut off on one node may go on from another. Default false. */
   readonly allowContinue?: boolean
+  /**
+   * It may see how the gateway decides and how its nodes are, with their addresses and errors, and what became of the
+   * requests of others. Default false: who uses the gateway need not know what stands behind it.
+   */
+  readonly admin?: boolean
 }
 
 interface KeyCommon extends KeyLimits {

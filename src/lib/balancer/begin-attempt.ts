@@ -20,14 +20,16 @@ export function beginAttempt(job: Job, replica: Replica, nowMs: number): Begun {
   const terms = expectedTime(request, replica, nowMs)
   const numCtx = residency === 'cold' ? request.numCtx : residence.numCtxFor(request)
   const warm = residency === 'loaded'
-  const others = model.replicas.some(
-    (other) => other !== replica && other.blocked(job, nowMs) === undefined,
-  )
+  // A hedge has at least the one beside which it is.
+  const others =
+    job.hedgeOf !== undefined ||
+    model.replicas.some((other) => other !== replica && other.blocked(job, nowMs) === undefined)
   // Where the number of slots is learned, the one that tries for another may wait for those before it.
   let aheadMs = 0
   if (at.spec.slots === undefined)
     for (const before of running) aheadMs = Math.max(aheadMs, before.remainingMs(nowMs))
   if (residency === 'cold' || residency === 'reload') replica.startLoad(terms.loadMs, numCtx, nowMs)
+  replica.trials.given(nowMs)
   running.push(job)
   at.inFlight++
   model.used(nowMs)
@@ -42,6 +44,7 @@ export function beginAttempt(job: Job, replica: Replica, nowMs: number): Begun {
   const patience = patienceFor({
     ...{terms, aheadMs, others, streams: request.streams ?? false, loaded: warm},
     worst: replica.worst,
+    brief: replica.onTrial && replica.trials.brief,
     msPerToken: 1000 / (replica.own?.answerTps ?? 1),
   })
   return {attempt, patience, numCtx, reason: reasonFor(replica, others)}

@@ -2,13 +2,22 @@ import type {Attempt} from './job.ts'
 import {learnFailure} from './rates.ts'
 import {type Failure, isLoadError, type Verdict} from './verdict.ts'
 
-/** Holds a failed attempt against whom it is due: the node, the model on it, or nobody. */
-export function blame(attempt: Attempt, failure: Failure, verdict: Verdict, nowMs: number): void {
-  const {replica, tickets} = attempt
+/**
+ * Holds a failed attempt against whom it is due: the node, the model on it, or nobody. `begun`: something of its answer
+ * was shown.
+ */
+export function blame(
+  attempt: Attempt,
+  {failure, verdict, begun}: {failure: Failure; verdict: Verdict; begun: boolean},
+  nowMs: number,
+): void {
+  const {replica, tickets, sentMs} = attempt
+  if (verdict === 'broken') replica.trials.failed({sentMs, shown: begun}, nowMs)
+  const longestMs = replica.trials.pauseMs
   const {at, breaker, hindrance} = replica
   if (failure.kind === 'unreachable') {
     breaker.release(tickets.replica)
-    at.breaker.fail(tickets.node, nowMs, {atOnce: true})
+    at.breaker.fail(tickets.node, nowMs, {atOnce: true, longestMs})
   } else if (failure.kind === 'reply' || failure.kind === 'line') {
     // Whatever it says: it can be reached.
     at.breaker.succeed(tickets.node)
@@ -33,7 +42,7 @@ export function blame(attempt: Attempt, failure: Failure, verdict: Verdict, nowM
     return
   }
   if (failure.kind !== 'unreachable')
-    breaker.fail(tickets.replica, nowMs, {atOnce: failure.kind === 'timeout'})
+    breaker.fail(tickets.replica, nowMs, {atOnce: failure.kind === 'timeout', longestMs})
   abandonLoad(attempt, nowMs)
 }
 

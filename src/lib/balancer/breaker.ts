@@ -9,7 +9,7 @@ const LONGEST_OPEN_MS = 60_000
 
 /**
  * Keeps requests from what fails. Open for a second, then twice as long each time that the probe fails, up to a
- * minute. When the time is over it lets exactly one request through, and that one decides.
+ * minute, or less where a failed probe costs little. When the time is over it lets exactly one request through, and that one decides.
  *
  * Every request takes a ticket. What comes back with a ticket of an earlier state says nothing about this one: an
  * answer that was under way when the breaker opened must not close it, nor a late failure open it again.
@@ -62,8 +62,12 @@ export class Breaker {
     return true
   }
 
-  /** True if this failure has opened it. */
-  fail(ticket: number, nowMs: number, {atOnce}: {readonly atOnce: boolean}): boolean {
+  /** True if this failure has opened it; `longestMs`: not for longer than that. */
+  fail(
+    ticket: number,
+    nowMs: number,
+    {atOnce, longestMs = LONGEST_OPEN_MS}: {readonly atOnce: boolean; readonly longestMs?: number},
+  ): boolean {
     if (Math.abs(ticket) !== this.#epoch) return false
     if (nowMs - this.#failedAtMs > FORGET_MS) this.#failures = 0
     this.#failedAtMs = nowMs
@@ -72,7 +76,7 @@ export class Breaker {
     this.#epoch++
     this.#open = true
     this.#probing = false
-    this.#untilMs = nowMs + Math.min(LONGEST_OPEN_MS, FIRST_OPEN_MS * 2 ** this.#opened)
+    this.#untilMs = nowMs + Math.min(longestMs, FIRST_OPEN_MS * 2 ** this.#opened)
     this.#opened = Math.min(this.#opened + 1, 30)
     return true
   }

@@ -71,6 +71,8 @@ export interface Candidate {
   readonly cachedTokens?: number
   /** Tokens of this model's answers on all nodes: their length does not depend on who writes them. */
   readonly answerTokens?: number | undefined
+  /** True: it has failed of late, and somebody has to try whether it still does. */
+  readonly onTrial?: boolean
   /** For the policy `weighted`. Default 1. */
   readonly weight?: number
   /** For the policy `tiers`: lower first. Default 0. */

@@ -36,6 +36,11 @@ export interface DispatchRequest extends BalanceRequest {
   readonly streams?: boolean
   /** True: the door can set num_ctx in what it sends (Ollama's own API), false: it cannot (OpenAI's). */
   readonly canSetNumCtx: boolean
+  /**
+   * True: a second node may be asked beside one that says nothing, because nothing is changed by it and its first byte
+   * comes as soon as the prompt is evaluated.
+   */
+  readonly mayHedge?: boolean
 }
 
 /** A node as the cluster file wants it, as far as it bears on balancing. */
@@ -74,7 +79,7 @@ export interface Patience {
 /** How an attempt ended. */
 export type Outcome =
   | {readonly kind: 'ok'; readonly stats: AnswerStats}
-  /** `begun`: something of the answer has reached the client, so nobody else can take over. */
+  /** `begun`: nobody else can take over, since something of the answer has reached the client; or need, since a hedge does. */
   | {readonly kind: 'failed'; readonly failure: Failure; readonly begun: boolean}
   /** The client has left; neither a success nor a failure. */
   | {readonly kind: 'cancelled'}
@@ -104,6 +109,8 @@ export interface SendOrder {
   readonly patience: Patience
   /** The body must carry exactly this one, so that nothing is reloaded. */
   readonly numCtx?: number
+  /** Without a sign of life after so long, ask for a hedge. Absent: never. */
+  readonly hedgeAfterMs?: number
 }
 
 /** What the dispatcher wants done. Called synchronously from its own methods; must not call back into it. */

@@ -1,5 +1,6 @@
 import {IdTable} from '../cluster/id-table.ts'
 import type {Reading} from '../cluster/reading.ts'
+import type {RecordedNode} from '../cluster/recording.ts'
 import {beginAttempt} from './begin-attempt.ts'
 import {blame, forget} from './blame.ts'
 import type {
@@ -10,19 +11,22 @@ import type {
   DispatchSink,
   Outcome,
   Refusal,
+  SendOrder,
 } from './dispatch-request.ts'
 import {explainExcluded} from './excluded.ts'
 import {Fleet} from './fleet.ts'
 import type {FleetView} from './fleet-view.ts'
+import {chooseHedge, hedgeAfterMs, noteHedged} from './hedge.ts'
 import {type Attempt, Job} from './job.ts'
 import {learnFrom} from './learn-from.ts'
 import {DEFAULT_LIMITS, type DispatchLimits} from './limits.ts'
 import {Lobby} from './lobby.ts'
 import type {ModelState} from './model-state.ts'
-import {choose, type Pick, release} from './pick.ts'
+import {choose, isBoundToBusy, type Pick, release} from './pick.ts'
 import {Plan} from './plan.ts'
 import {type PolicyName, rank} from './policies.ts'
 import type {Rates} from './rates.ts'
+import {recordFleet} from './record-fleet.ts'
 import {busy, mayTake, nobody, unknown} from './refusal.ts'
 import type {Replica} from './replica.ts'
 import {RetryBudget} from './retry-budget.ts'
@@ -54,6 +58,7 @@ export class Dispatcher {
   /** Failed, and waiting for the budget to allow another try. */
   readonly #delayed = new Set<Job>()
   #policy: PolicyName
+  #hedging = false
   #turn = 0
 
   constructor(options: DispatcherOptions) {
@@ -77,6 +82,11 @@ export class Dispatcher {
   setPolicy(policy: PolicyName): void {
     this.#policy = policy
     for (const {queue} of this.#lobby.models) for (const {item} of queue.waiting) release(item)
+  }
+
+  /** Whether orders say from now on when to ask for a hedge. Off at first. */
+  setHedging(on: boolean): void {
+    this.#hedging = on
   }
 
   /** A reading of a node, however old; what we have done since counts more. */
@@ -112,6 +122,21 @@ export class Dispatcher {
     if (loading) this.#advanceNode(replica, nowMs)
   }
 
+  /**
+   * Such a request has been sent and says nothing: asks for a second attempt beside it, under an id of its own. Undefined:
+   * not now. Whichever attempt begins first, the other one is to be cancelled; one that fails while the other is at it is
+   * settled as `begun`.
+   */
+  hedge(id: number, hedgeId: number, nowMs: number): SendOrder | undefined {
+    const job = this.#jobs.get(id)
+    if (!job || !this.#hedging) return undefined
+    const replica = chooseHedge(job, {nowMs, session: this.#sessions.of(job.request)})
+    if (!replica || !this.#budget.takeHedge(nowMs)) return undefined
+    const second = job.hedge(hedgeId, nowMs)
+    this.#jobs.set(hedgeId, second)
+    return this.#order(second, replica, nowMs)
+  }
+
   /** An attempt has ended. */
   settle(id: number, outcome: Outcome, nowMs: number): void {
     const job = this.#jobs.get(id)
@@ -126,8 +151,10 @@ export class Dispatcher {
     if (outcome.kind === 'failed') this.#failed(job, attempt, outcome, nowMs)
     else {
       this.#jobs.delete(id)
-      if (outcome.kind === 'cancelled') forget(attempt, nowMs)
-      else {
+      if (outcome.kind === 'cancelled') {
+        forget(attempt, nowMs)
+        noteHedged(job, attempt, nowMs)
+      } else {
         const own = replica.breaker.succeed(attempt.tickets.replica)
         const node = replica.at.breaker.succeed(attempt.tickets.node)
         if (own || node) replica.hindrance.recovered()
@@ -189,10 +216,20 @@ export class Dispatcher {
     return {policy, reason, ranked, excluded: explainExcluded(job, nodes, nowMs)}
   }
 
+  /** Requests that a node has in hand. */
+  inFlight(node: string): number {
+    return this.#fleet.nodes.get(node)?.inFlight ?? 0
+  }
+
   /** How things stand, for metrics and `top`. */
   view(nowMs: number): FleetView {
     const counts = {...this.#budget.counts(nowMs), delayed: this.#delayed.size}
     return viewOf(this.#fleet, counts, nowMs)
+  }
+
+  /** The policy in force and the nodes as they have shown themselves, for a replay. */
+  record(): {readonly policy: PolicyName; readonly nodes: readonly RecordedNode[]} {
+    return {policy: this.#policy, nodes: recordFleet(this.#fleet.nodes.values())}
   }
 
   /** What was learned, to be kept and given to the next one. */
@@ -264,6 +301,10 @@ export class Dispatcher {
   /** The replica was just considered for it. */
   #send(job: Job, replica: Replica, nowMs: number): void {
     release(job)
+    this.#sink.send(job.request.id, this.#order(job, replica, nowMs))
+  }
+
+  #order(job: Job, replica: Replica, nowMs: number): SendOrder {
     const {attempt, patience, numCtx, reason} = beginAttempt(job, replica, nowMs)
     job.attempt = attempt
     // Later than all before, so that turns of the same moment can be told apart.
@@ -272,7 +313,9 @@ export class Dispatcher {
     const policy = job.request.policy ?? this.#policy
     const decision: Decision = {policy, reason, ranked: [], excluded: []}
     const to = {node: replica.node, attempt: job.tried.length + 1, decision, patience}
-    this.#sink.send(job.request.id, numCtx === undefined ? to : {...to, numCtx})
+    const order = numCtx === undefined ? to : {...to, numCtx}
+    const afterMs = this.#hedging ? hedgeAfterMs(job, attempt) : undefined
+    return afterMs === undefined ? order : {...order, hedgeAfterMs: afterMs}
   }
 
   /** Its attempt is over: the slot is free. */
@@ -291,9 +334,10 @@ export class Dispatcher {
   ): void {
     const {replica} = attempt
     const verdict = judge(failure)
-    blame(attempt, failure, verdict, nowMs)
+    blame(attempt, {failure, verdict, begun}, nowMs)
     job.failed = {failure, verdict, node: replica.node}
     job.tried.push(replica)
+    job.hedgeOf?.tried.push(replica)
     job.sinceMs = nowMs
     const final = begun || verdict === 'caller' || job.tried.length >= this.#limits.attempts
     if (final) this.#refuse(job, {kind: 'failed', ...job.failed}, nowMs)
@@ -350,10 +394,4 @@ export class Dispatcher {
 
 function stickTo({session, tenant}: DispatchRequest): string | undefined {
   return session ?? (tenant === '' ? undefined : tenant)
-}
-
-/** It costs next to nothing to see that the node for which it waits is busy. */
-function isBoundToBusy(job: Job, nowMs: number): boolean {
-  const {bound} = job
-  return !!bound && !bound.hasRoom() && bound.blocked(job, nowMs) === undefined
 }

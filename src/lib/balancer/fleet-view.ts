@@ -44,6 +44,7 @@ export interface FleetView {
   /** In the window of the retry budget. */
   readonly requests: number
   readonly retries: number
+  readonly hedges: number
   /** Failed requests that wait until the budget allows another try. */
   readonly delayed: number
 }

@@ -1,3 +1,4 @@
+import type {ModelTag} from '../cluster/reading.ts'
 import {seriousNeeds} from './candidates.ts'
 import type {DispatchRequest} from './dispatch-request.ts'
 import type {ModelState} from './model-state.ts'
@@ -44,6 +45,10 @@ export class Job {
   attempt?: Attempt | undefined
   /** Chosen already, by a policy that does not wait for whoever is free first. */
   bound?: Replica | undefined
+  /** A second attempt was made beside its first one, or it is that second attempt: there is no third. */
+  hedged = false
+  /** Of a second attempt: the job that it helps. */
+  hedgeOf?: Job
   failed?: Failed | undefined
   /** Since when it waits for its present chance: its coming, or its last failure. */
   sinceMs: number
@@ -56,12 +61,18 @@ export class Job {
     this.submittedMs = submittedMs
     this.sinceMs = submittedMs
     const {needs} = request
-    this.needs =
-      needs &&
-      seriousNeeds(
-        needs,
-        model.replicas.map(({tag}) => tag),
-      )
+    this.needs = needs && seriousNeeds(needs, tagsThatCount(request, model))
+  }
+
+  /** The same request once more, for an attempt beside this one's. */
+  hedge(id: number, nowMs: number): Job {
+    const second = new Job({...this.request, id}, this.model, nowMs)
+    second.tried.push(...this.tried)
+    if (this.attempt) second.tried.push(this.attempt.replica)
+    second.hedgeOf = this
+    second.hedged = true
+    this.hedged = true
+    return second
   }
 
   /** Time that its attempt still needs, as expected. */
@@ -75,4 +86,18 @@ export class Job {
     if (beforeMs >= 0) return beforeMs + answerMs
     return this.model.residualMs(answerMs, -beforeMs)
   }
+}
+
+/**
+ * The lists by which it is judged whether any node does what is needed. That of the one node that was asked for, whose
+ * own refusal says the most; else all, but what an old node leaves open holds only while that node can be asked.
+ */
+function tagsThatCount({only}: DispatchRequest, {replicas}: ModelState): readonly ModelTag[] {
+  return replicas
+    .filter(({node, tag, at}) =>
+      only === undefined
+        ? tag.capabilities !== undefined || !(at.down || at.spec.drained)
+        : node === only,
+    )
+    .map(({tag}) => tag)
 }

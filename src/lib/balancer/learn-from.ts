@@ -1,11 +1,11 @@
 import type {AnswerStats} from '../cluster/answer-stats.ts'
+import {latenessOf} from './hedge.ts'
 import type {Attempt, Job} from './job.ts'
 import {learn, queueMs, wasCold} from './rates.ts'
+import {workOf} from './work.ts'
 
 /** The memory of a late first byte fades so much with each good answer. */
 const FADE = 0.95
-/** A prompt token costs about this share of an answer's token. */
-const PROMPT_SHARE = 0.05
 
 /** How crowded a node was when a request was sent and when it ended, as `Replica.crowding` tells. */
 export interface Crowd {
@@ -28,16 +28,19 @@ export function learnFrom(
   replica.at.alive(nowMs)
   replica.hindrance.succeeded(replica.slots)
   if (begunMs === undefined) replica.prefixes.add(job.request.prefix)
+  if (wasCold(stats)) replica.slotsLearned.reloaded()
   if (!warm || wasCold(stats)) return
-  const lateness = ((begunMs ?? nowMs) - sentMs) / Math.max(50, attempt.expected.promptMs)
+  const lateness = latenessOf(attempt, begunMs ?? nowMs)
+  if (job.request.mayHedge) replica.firstBytes.add(lateness)
   replica.worst = Math.max(1, replica.worst * FADE, begunMs === undefined ? 1 : lateness)
   const fresh = Math.max(0, (stats.promptTokens ?? 0) - attempt.cachedTokens)
   replica.slotsLearned.learn(
     {
       atOnce: attempt.atOnce,
       queueMs: queueMs(told),
+      totalMs: told.totalMs,
       tookMs: nowMs - sentMs,
-      work: (stats.answerTokens ?? 0) + PROMPT_SHARE * fresh,
+      work: workOf(fresh, stats.answerTokens ?? 0),
     },
     nowMs,
   )
@@ -53,7 +56,9 @@ function learnSpeed(attempt: Attempt, stats: AnswerStats, crowd: Crowd, nowMs: n
     at.learnSharing((answerMs * answerTps) / (answerTokens * 1000), crowd.beside)
   const rate = learn(rates.current, alone(stats, cachedTokens, crowd.crowding), nowMs)
   // An answer that was under way when another one failed is no sign of recovery.
-  rates.current = failedAtMs !== undefined && sentMs < failedAtMs ? {...rate, failedAtMs} : rate
+  const before = failedAtMs !== undefined && sentMs < failedAtMs
+  rates.current = before ? {...rate, failedAtMs} : rate
+  if (!before) replica.trials.succeeded()
 }
 
 /** What it would have told had it been alone on the node and nothing of the prompt been cached. */

@@ -15,6 +15,10 @@ export interface DispatchLimits {
   /** ...but always as many as this, so that single requests may be retried. */
   readonly retryFloor: number
   readonly retryWindowMs: number
+  /** Second attempts beside first ones that say nothing, per request of the same time; they count as retries, too... */
+  readonly hedgeShare: number
+  /** ...but always as many as this, as long as the retries allow it. */
+  readonly hedgeFloor: number
   /** Blocks of prompts that are remembered per replica. */
   readonly prefixBlocks: number
   /** Conversations whose node is remembered. */
@@ -34,6 +38,8 @@ export const DEFAULT_LIMITS: DispatchLimits = {
   retryShare: 0.2,
   retryFloor: 10,
   retryWindowMs: 10_000,
+  hedgeShare: 0.05,
+  hedgeFloor: 1,
   prefixBlocks: 2048,
   sessions: 10_000,
   learnedSlots: 64,

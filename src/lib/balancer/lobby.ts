@@ -3,6 +3,7 @@ import type {Job} from './job.ts'
 import type {ModelState} from './model-state.ts'
 import type {NodeState} from './node-state.ts'
 import {release} from './pick.ts'
+import {expectedShare} from './work.ts'
 
 /** Doors are told new places in a queue so often. */
 const TELL_MS = 500
@@ -39,7 +40,7 @@ export class Lobby {
     const {request, model} = job
     const {tenant, weight = 1, priority} = request
     const again = job.failed !== undefined
-    const cost = model.others.serviceMs ?? 1
+    const cost = expectedShare(request, model.answerTokens)
     this.#models.add(model)
     return model.queue.push(job, {tenant, weight, priority, cost, again}, nowMs)
   }

@@ -11,6 +11,9 @@ const OVERHEAD = 1.15
 /** As long as Ollama keeps an idle model by default: one that is asked again within this time would rather not have been pushed out. */
 const HORIZON_MS = 300_000
 
+/** A load into an empty memory counts at least so much of its time. */
+const LEAST_WEIGHT = 0.5
+
 type Sized = Pick<LoadedModel, 'name' | 'sizeBytes'>
 
 /**
@@ -37,6 +40,19 @@ export class Memory {
     this.#loaded = loaded
   }
 
+  /** What was seen in memory together, the least that was too much (infinite: never seen), and how many models at most. */
+  get seen(): {
+    readonly fitsBytes: number
+    readonly tooMuchBytes: number
+    readonly mostCount: number
+  } {
+    return {
+      fitsBytes: this.#fitsBytes,
+      tooMuchBytes: this.#tooMuchBytes,
+      mostCount: this.#mostCount,
+    }
+  }
+
   /** How sure it is that so many bytes more push something out, 0...1. */
   overfull(sizeBytes: number, at: NodeState): number {
     let bytes = sizeBytes * OVERHEAD
@@ -51,6 +67,18 @@ export class Memory {
     if (given !== undefined) return bytes > given ? 1 : 0
     if (bytes <= this.#fitsBytes) return 0
     return bytes >= this.#tooMuchBytes ? 1 : 0.5
+  }
+
+  /**
+   * How much the time of such a load counts: on a node that has come back with nothing in memory half where one more
+   * will profit from it, and so on. Who looks at its own time alone waits elsewhere, and the node stays empty, for all
+   * that come after. Where something is in memory, room may be better left to what is asked for next.
+   */
+  loadWeight({at, model}: Replica, nowMs: number): number {
+    for (const {residence} of at.replicas.values())
+      if (residence.loaded || residence.loading) return 1
+    const profit = (model.repeatedPerMs(nowMs) * HORIZON_MS) / (1 + model.loadedOn)
+    return Math.max(LEAST_WEIGHT, 1 / (1 + profit))
   }
 
   /** What the others lose when this replica is loaded: the loads that they will need again, ms. */

@@ -86,6 +86,11 @@ export class ModelState {
     return (this.#decayed(nowMs) * Math.LN2) / USE_HALF_LIFE_MS
   }
 
+  /** The same without the last one: a single use says nothing of others to come. */
+  repeatedPerMs(nowMs: number): number {
+    return (Math.max(0, this.#decayed(nowMs) - 1) * Math.LN2) / USE_HALF_LIFE_MS
+  }
+
   /**
    * What is left of something that takes `usualMs` on average and has taken `elapsedMs`: the difference where all
    * answers are alike, as much as ever where their lengths are a matter of chance.

@@ -1,5 +1,5 @@
+import type {Terms} from '../cluster/routing.ts'
 import type {Patience} from './dispatch-request.ts'
-import type {Terms} from './score.ts'
 
 /** A load reads gigabytes from what may be a slow disk; Ollama itself gives up after five minutes without progress. */
 const LOAD_MS = 900_000
@@ -31,6 +31,8 @@ export interface Expected {
   readonly loaded: boolean
   /** True: another node could take the request. */
   readonly others: boolean
+  /** True: it has failed of late and is only tried. */
+  readonly brief?: boolean
 }
 
 /** How long to wait for signs of life. A node that must load first is never cut short. */
@@ -39,7 +41,7 @@ export function patienceFor(expected: Expected): Patience {
   const answerMs = streams ? expected.msPerToken : terms.answerMs
   const sureMs = terms.waitMs + terms.promptMs + answerMs + terms.networkMs
   const least = terms.guessed.length > 0 ? LEAST_GUESSED_MS : LEAST_MS
-  const beforeMs = 2 * aheadMs + STRANGERS * terms.answerMs
+  const beforeMs = expected.brief ? 0 : 2 * aheadMs + STRANGERS * terms.answerMs
   const warmMs = Math.max(least, sureMs * Math.max(TIMES, TIMES_WORST * worst) + beforeMs)
   const coldMs = loaded ? 0 : Math.max(LOAD_MS, 10 * terms.loadMs)
   const aloneMs = others ? 0 : ALONE_MS

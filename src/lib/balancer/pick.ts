@@ -53,7 +53,7 @@ function chooseLate(job: Job, policy: PolicyName, {nowMs, session, plan}: Option
     replica.consider(job.request, nowMs, session)
     replica.waitMs = plan?.waitMs(replica) ?? replica.waitMs
     const terms = expectedTime(job.request, replica, nowMs)
-    let {totalMs} = terms
+    let totalMs = terms.totalMs + terms.loadMs * (replica.loadWeight(nowMs) - 1)
     let free = replica.free(nowMs)
     if (!free) totalMs += replica.waitMs * (WAIT_WEIGHT - 1)
     else if (replica.beside > 0) {
@@ -111,4 +111,10 @@ export function release(job: Job): void {
   if (!job.bound) return
   job.bound.at.inFlight--
   job.bound = undefined
+}
+
+/** It costs next to nothing to see that the node for which it waits is busy. */
+export function isBoundToBusy(job: Job, nowMs: number): boolean {
+  const {bound} = job
+  return !!bound && !bound.hasRoom() && bound.blocked(job, nowMs) === undefined
 }

@@ -1,7 +1,8 @@
 import {nearest} from '../cluster/nearest.ts'
+import type {Terms} from '../cluster/routing.ts'
 import {OllamaxError} from '../errors.ts'
 import type {BalanceRequest, Candidate} from './candidates.ts'
-import {expectedTime, type Terms} from './score.ts'
+import {expectedTime} from './score.ts'
 
 /** A candidate with the time that is expected of it. */
 export interface Ranked {

@@ -17,7 +17,7 @@ interface Ticket {
   readonly tenant: string
   readonly weight: number
   readonly priority: Priority
-  /** Share that it uses, for example its expected ms. */
+  /** Share that it uses, in a unit that stays the same. */
   readonly cost: number
   /** True: it was given to a node before and goes first. */
   readonly again?: boolean

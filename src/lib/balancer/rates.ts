@@ -4,6 +4,10 @@ import type {AnswerStats} from '../cluster/answer-stats.ts'
 export interface Rate {
   /** Prompt tokens evaluated per second. */
   readonly promptTps?: number
+  /** Until that is known, because prompts were too short or nobody told: their tokens... */
+  readonly promptTokens?: number
+  /** ...and what they took, ms; 0 where that is in the answer's time. */
+  readonly promptMs?: number
   /** Answer tokens per second. */
   readonly answerTps?: number
   /** Tokens of an answer. */
@@ -27,7 +31,7 @@ export const COLD_LOAD_MS = 250
 /** Weight of the newest sample. */
 const NEWEST = 0.3
 /** Fewer prompt tokens than this measure the call, not the evaluation. */
-const LEAST_PROMPT_TOKENS = 16
+export const LEAST_PROMPT_TOKENS = 16
 /** A prompt evaluated this many times faster than ever before was in the prefix cache. */
 const CACHED_FACTOR = 8
 
@@ -46,8 +50,11 @@ export function wasCold(sample: AnswerStats): boolean {
 /** The rate with one more answer in it. */
 export function learn(known: Rate | undefined, sample: AnswerStats, nowMs: number): Rate {
   const serviceMs = (sample.promptMs ?? 0) + (sample.answerMs ?? 0)
+  const timed = serviceMs > 0 && sample.promptTokens !== undefined
   return compact({
     promptTps: mean(known?.promptTps, promptTps(known, sample)),
+    promptTokens: mean(known?.promptTokens, timed ? sample.promptTokens : undefined),
+    promptMs: mean(known?.promptMs, timed ? (sample.promptMs ?? 0) : undefined),
     answerTps: mean(known?.answerTps, perSecond(sample.answerTokens, sample.answerMs)),
     answerTokens: mean(known?.answerTokens, sample.answerTokens),
     loadMs: mean(known?.loadMs, wasCold(sample) ? sample.loadMs : undefined),
@@ -81,9 +88,14 @@ type Loose = {readonly [field in keyof Rate]: Rate[field] | undefined} & {readon
 
 /** Leaves out what is undefined. Called for each answer, so without a detour over lists of entries. */
 function compact(loose: Loose): Rate {
-  const {promptTps, answerTps, answerTokens, loadMs, serviceMs, atMs} = loose
+  const {promptTps, promptTokens, promptMs} = loose
+  const {answerTps, answerTokens, loadMs, serviceMs, atMs} = loose
   const rate: {-readonly [field in keyof Rate]: Rate[field]} = {atMs}
   if (promptTps !== undefined) rate.promptTps = promptTps
+  else {
+    if (promptTokens !== undefined) rate.promptTokens = promptTokens
+    if (promptMs !== undefined) rate.promptMs = promptMs
+  }
   if (answerTps !== undefined) rate.answerTps = answerTps
   if (answerTokens !== undefined) rate.answerTokens = answerTokens
   if (loadMs !== undefined) rate.loadMs = loadMs

@@ -4,6 +4,7 @@ import {Breaker} from './breaker.ts'
 import {type Candidate, does, type Excluded, type Residency} from './candidates.ts'
 import {ContextRates} from './context-rates.ts'
 import type {DispatchRequest} from './dispatch-request.ts'
+import {FirstBytes} from './first-bytes.ts'
 import {Hindrance} from './hindrance.ts'
 import type {Job} from './job.ts'
 import type {DispatchLimits} from './limits.ts'
@@ -15,6 +16,7 @@ import {Residence} from './residence.ts'
 import {expectedLoad} from './score.ts'
 import type {Session} from './sessions.ts'
 import {Slots} from './slots.ts'
+import {Trials} from './trials.ts'
 
 interface Made {
   readonly at: NodeState
@@ -35,10 +37,12 @@ export class Replica implements Candidate {
   readonly node: string
   readonly breaker = new Breaker()
   readonly hindrance = new Hindrance()
+  readonly trials = new Trials()
   readonly residence: Residence
   readonly rates: ContextRates
   readonly prefixes: PrefixIndex
   readonly slotsLearned: Slots
+  readonly firstBytes = new FirstBytes()
   readonly running: Job[] = []
   tag: ModelTag
   /** Worst first byte of late, as a multiple of what was expected. */
@@ -52,6 +56,7 @@ export class Replica implements Candidate {
   beside = 0
   besideMs = 0
   cachedTokens = 0
+  onTrial = false
 
   constructor({at, model, tag, limits, kept}: Made) {
     this.at = at
@@ -147,6 +152,7 @@ export class Replica implements Candidate {
   consider(request: DispatchRequest, nowMs: number, session?: Session): void {
     const residency = this.residence.for(request)
     this.residency = residency
+    this.onTrial = this.trials.due(nowMs)
     this.waitMs = this.#slotWaitMs(nowMs)
     this.loadWaitMs =
       residency === 'loaded'
@@ -157,6 +163,11 @@ export class Replica implements Candidate {
     this.harmMs = residency === 'cold' ? this.at.memory.harmMs(this, nowMs) : 0
     this.#crowd(nowMs)
     this.cachedTokens = residency === 'loaded' ? this.#cachedTokens(request, session) : 0
+  }
+
+  /** How much the load counts that `consider` has found, see `Memory`. */
+  loadWeight(nowMs: number): number {
+    return this.residency === 'cold' ? this.at.memory.loadWeight(this, nowMs) : 1
   }
 
   /** True: it has fewer requests than it may have. */
@@ -199,10 +210,10 @@ export class Replica implements Candidate {
       this.prefixes.clear()
     }
     this.tag = tag
-    this.hindrance.listed(reading.atMs)
+    this.hindrance.listed(reading.atMs - (reading.modelsAgeMs ?? 0))
     const seen = reading.loaded.find((one) => isOf(one, tag))
     if (seen && reading.atMs > this.hindrance.bannedUntilMs) this.hindrance.unban()
-    if (this.residence.read(seen, reading.atMs, nowMs)) this.prefixes.clear()
+    if (this.residence.read(seen, reading.atMs, nowMs)) this.#forget()
     this.rates.switchTo(this.residence.loaded?.contextLength)
     this.#noteLoad()
   }
@@ -210,7 +221,7 @@ export class Replica implements Candidate {
   /** A request of ours makes the node load it. */
   startLoad(loadMs: number, numCtx: number | undefined, nowMs: number): void {
     this.residence.start(loadMs, numCtx, nowMs)
-    this.prefixes.clear()
+    this.#forget()
     this.#noteLoad()
   }
 
@@ -223,8 +234,14 @@ export class Replica implements Candidate {
   /** It is not in memory any more, or has not come into it. */
   unloaded(nowMs: number): void {
     this.residence.gone(nowMs)
-    this.prefixes.clear()
+    this.#forget()
     this.#noteLoad()
+  }
+
+  /** What holds only as long as the model stays in memory. */
+  #forget(): void {
+    this.prefixes.clear()
+    this.slotsLearned.reloaded()
   }
 
   #able({needs}: Job): boolean {

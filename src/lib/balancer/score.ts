@@ -1,26 +1,7 @@
+import type {Terms} from '../cluster/routing.ts'
 import type {BalanceRequest, Candidate} from './candidates.ts'
-import {COLD_LOAD_MS} from './rates.ts'
-
-/** Why a node is expected to take so long, in ms. The total is the sum of the others. */
-export interface Terms {
-  /** Until the requests before ours are done, and as long as those of other models take their share. */
-  readonly waitMs: number
-  /** Loading the model; 0 if it is in memory. */
-  readonly loadMs: number
-  /** Evaluating the prompt. */
-  readonly promptMs: number
-  /** Writing the answer. */
-  readonly answerMs: number
-  /** To the node and back. */
-  readonly networkMs: number
-  /** For a failure a short while ago. */
-  readonly riskMs: number
-  /** What others lose: by a load that pushes their models out of the memory, by sharing the hardware. */
-  readonly harmMs: number
-  readonly totalMs: number
-  /** Which of them rest on a guess: nothing was measured of this model on this node. */
-  readonly guessed: readonly ('load' | 'prompt' | 'answer')[]
-}
+import {COLD_LOAD_MS, LEAST_PROMPT_TOKENS, type Rate} from './rates.ts'
+import {expectedAnswer} from './work.ts'
 
 /** Bytes per second that pass through the memory while a token is made: what bounds decoding. */
 const MEMORY_BYTES_PER_S = {cpu: 15e9, unknown: 60e9, gpu: 300e9}
@@ -28,9 +9,10 @@ const MEMORY_BYTES_PER_S = {cpu: 15e9, unknown: 60e9, gpu: 300e9}
 const PROMPT_FACTOR = {cpu: 5, unknown: 10, gpu: 25}
 /** A cold read from a common SSD. */
 const LOAD_BYTES_PER_MS = 1e6
-const ANSWER_TOKENS = 200
 /** Of a model whose size is not known. */
 const SIZE_BYTES = 4e9
+/** Prompts of up to so many times as many tokens are like those that were seen. */
+const LIKE = 4
 const RISK_MS = 20_000
 const RISK_HALF_LIFE_MS = 10_000
 
@@ -38,7 +20,8 @@ const RISK_HALF_LIFE_MS = 10_000
 export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: number): Terms {
   const {own, others} = to
   const prior = needsPrior(to) ? priorOf(to) : undefined
-  const tokens = answerTokens(request, to)
+  const usual = to.answerTokens ?? own?.answerTokens ?? others.answerTokens
+  const tokens = expectedAnswer(request, usual)
   const loadMs =
     to.residency === 'loaded'
       ? 0
@@ -49,8 +32,9 @@ export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: numb
   const promptTps = own?.promptTps ?? others.promptTps ?? prior?.promptTps ?? 1
   const answerTps = own?.answerTps ?? others.answerTps ?? prior?.answerTps ?? 1
   const slower = to.slower ?? 1
-  const promptMs =
-    wholeMs === undefined ? (freshTokens(request, to) / promptTps) * 1000 * slower : 0
+  const fresh = freshTokens(request, to)
+  const likeMs = likePrompts(own, fresh)
+  const promptMs = wholeMs === undefined ? (likeMs ?? (fresh / promptTps) * 1000) * slower : 0
   const answerMs = (wholeMs ?? (tokens / answerTps) * 1000) * slower
   const workMs = promptMs + answerMs
   const sharedMs = sharedTime(to, workMs)
@@ -59,7 +43,10 @@ export function expectedTime(request: BalanceRequest, to: Candidate, nowMs: numb
   const riskMs = riskOf(to, nowMs)
   const harmMs = (to.harmMs ?? 0) + sharedMs + (slower - 1) * Math.min(to.batchMs ?? 0, workMs)
   const totalMs = waitMs + loadMs + promptMs + answerMs + networkMs + riskMs + harmMs
-  const guessed = guessedOf(to, wholeMs !== undefined)
+  const guessed = guessedOf(to, {
+    prompt: wholeMs === undefined && likeMs === undefined,
+    answer: wholeMs === undefined,
+  })
   return {waitMs, loadMs, promptMs, answerMs, networkMs, riskMs, harmMs, totalMs, guessed}
 }
 
@@ -97,11 +84,22 @@ const GUESSES: readonly Guess[] = [
   ['load', 'prompt', 'answer'],
 ]
 
-function guessedOf(to: Candidate, whole: boolean): Guess {
+/**
+ * What prompts that were too short to tell a speed took, for one that is about like them; undefined: it is not, or the
+ * speed is known.
+ */
+function likePrompts(own: Rate | undefined, fresh: number): number | undefined {
+  if (own?.promptTps !== undefined || own?.promptMs === undefined) return undefined
+  const times = fresh / Math.max(LEAST_PROMPT_TOKENS, own.promptTokens ?? 0)
+  return times <= LIKE ? own.promptMs * Math.max(1, times) : undefined
+}
+
+/** `open`: what is a guess where no speed is known. */
+function guessedOf(to: Candidate, open: {prompt: boolean; answer: boolean}): Guess {
   const cold = to.residency === 'cold' || to.residency === 'reload'
   const load = cold && to.own?.loadMs === undefined && to.loadBytesPerMs === undefined
-  const prompt = !whole && to.own?.promptTps === undefined
-  const answer = !whole && to.own?.answerTps === undefined
+  const prompt = open.prompt && to.own?.promptTps === undefined
+  const answer = open.answer && to.own?.answerTps === undefined
   return GUESSES[(load ? 1 : 0) + (prompt ? 2 : 0) + (answer ? 4 : 0)] ?? []
 }
 
@@ -110,13 +108,6 @@ function freshTokens({promptTokens, cached}: BalanceRequest, to: Candidate): num
   if (to.cachedTokens !== undefined) return Math.max(0, promptTokens - to.cachedTokens)
   if (cached?.node !== to.node || to.residency !== 'loaded') return promptTokens
   return Math.max(0, promptTokens - cached.promptTokens)
-}
-
-function answerTokens(request: BalanceRequest, to: Candidate): number {
-  if (request.needs === 'embedding') return 0
-  const usual = to.answerTokens ?? to.own?.answerTokens ?? to.others.answerTokens ?? ANSWER_TOKENS
-  const most = request.maxAnswerTokens
-  return most !== undefined && most > 0 ? Math.min(usual, most) : usual
 }
 
 function loadByRate(to: Candidate): number | undefined {
@@ -139,7 +130,7 @@ function priorOf(to: Candidate): {loadMs: number; promptTps: number; answerTps: 
 /** A node that fails at once looks fast and idle; the memory of it halves every ten seconds. */
 function riskOf(to: Candidate, nowMs: number): number {
   const {failedAtMs} = to.own ?? {}
-  if (failedAtMs === undefined) return 0
+  if (failedAtMs === undefined || to.onTrial) return 0
   // Of a clock that was set back the distance still says that it was not just now.
   const risk = RISK_MS * 0.5 ** (Math.abs(nowMs - failedAtMs) / RISK_HALF_LIFE_MS)
   return risk < 1 ? 0 : risk

@@ -13,10 +13,10 @@ export function snapshot(
   replica.consider(request, nowMs, session)
   const {node, latencyMs, inFlight, lastUsedMs, residency, sizeBytes, gpu, own, others} = replica
   const {answerTokens, loadBytesPerMs, waitMs, loadWaitMs, harmMs, cachedTokens} = replica
-  const {slower, batchMs, beside, besideMs, weight, tier} = replica
+  const {slower, batchMs, beside, besideMs, onTrial, weight, tier} = replica
   return {
     ...{node, latencyMs, inFlight, lastUsedMs, residency, sizeBytes, gpu, own, others},
     ...{answerTokens, loadBytesPerMs, waitMs, loadWaitMs, harmMs, cachedTokens},
-    ...{slower, batchMs, beside, besideMs, weight, tier},
+    ...{slower, batchMs, beside, besideMs, onTrial, weight, tier},
   }
 }

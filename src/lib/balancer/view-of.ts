@@ -7,7 +7,7 @@ import type {Replica} from './replica.ts'
 /** The fleet as it is now, in values that do not change any more. */
 export function viewOf(
   fleet: Fleet,
-  counts: Pick<FleetView, 'requests' | 'retries' | 'delayed'>,
+  counts: Pick<FleetView, 'requests' | 'retries' | 'hedges' | 'delayed'>,
   nowMs: number,
 ): FleetView {
   return {

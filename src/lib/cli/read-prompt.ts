@@ -19,6 +19,18 @@ export async function readStdin(signal: AbortSignal): Promise<string> {
   return bytes.toString().replace(/\r?\n$/, '')
 }
 
+/** The text of a file that an argument names; `-`: standard input. BAD_INPUT if it cannot be read. */
+export async function readInput(path: string, signal: AbortSignal): Promise<string> {
+  if (path === '-') return readStdin(signal)
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new OllamaxError('BAD_INPUT', `${path} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
 /** A program that was started with an open pipe waits for its end, which may never come. */
 const HINT_MS = 3000
 

@@ -59,6 +59,8 @@ export interface GatewaySpec {
   readonly key?: SecretRef
   /** Path of a PEM file with the CA to trust. */
   readonly ca?: string
+  /** The gateway asks a second node beside one that says nothing for longer than usual. Default false. */
+  readonly hedge?: boolean
 }
 
 /** What commands do when their flags do not say; absent = the command's own default. */

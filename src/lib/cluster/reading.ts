@@ -37,6 +37,8 @@ export type Reading =
       readonly latencyMs: number
       readonly version?: string
       readonly models: readonly ModelTag[]
+      /** How long before this probe the models were asked for; absent: in it. */
+      readonly modelsAgeMs?: number
       readonly loaded: readonly LoadedModel[]
     }
   | {

@@ -25,8 +25,10 @@ export interface RequestRecord {
   /** HTTP status that the client got; 0: none. */
   readonly status: number
   readonly outcome: RequestOutcome
-  /** Nodes that it was sent to, one after the other. 0: none. */
+  /** Nodes that it was sent to, one after the other or as a hedge. 0: none. */
   readonly attempts: number
+  /** A second node was asked beside one that said nothing: `won`: the answer is its; `lost`: it is not. */
+  readonly hedge?: 'won' | 'lost'
   readonly queueMs: number
   /** From its arrival to the answer's first byte. */
   readonly firstByteMs?: number

@@ -1,21 +1,31 @@
-/** One replica that could take a request, with the terms of the time that is expected of it; all in ms. */
-export interface RoutedCandidate {
+/** Why a node is expected to take so long, in ms. The total is the sum of the others. */
+export interface Terms {
+  /** Until the requests before ours are done, and as long as those of other models take their share. */
+  readonly waitMs: number
+  /** Loading the model; 0 if it is in memory. */
+  readonly loadMs: number
+  /** Evaluating the prompt. */
+  readonly promptMs: number
+  /** Writing the answer. */
+  readonly answerMs: number
+  /** To the node and back. */
+  readonly networkMs: number
+  /** For a failure a short while ago. */
+  readonly riskMs: number
+  /** What others lose: by a load that pushes their models out of the memory, by sharing the hardware. */
+  readonly harmMs: number
+  readonly totalMs: number
+  /** Which of them rest on a guess: nothing was measured of this model on this node. */
+  readonly guessed: readonly ('load' | 'prompt' | 'answer')[]
+}
+
+/** One replica that could take a request, with the time that is expected of it. */
+export interface RoutedCandidate extends Terms {
   readonly node: string
   /** Of the model there: `loaded`, `loading`, `reload` (in memory with another context) or `cold`. */
   readonly residency: string
   /** Requests that the node is working on. */
   readonly inFlight: number
-  readonly waitMs: number
-  readonly loadMs: number
-  readonly promptMs: number
-  readonly answerMs: number
-  readonly networkMs: number
-  readonly riskMs: number
-  readonly harmMs: number
-  /** The sum of them. */
-  readonly totalMs: number
-  /** Terms that rest on a guess, since nothing was measured of this model there: `load`, `prompt`, `answer`. */
-  readonly guessed: readonly string[]
 }
 
 /** Where a request would go now, and why. */

@@ -43,9 +43,9 @@ export function dispatchOf(
   },
 ): DispatchRequest {
   const {facts, admitted, route} = of
-  const session = headerOf(request.headers['x-ollamax-session'])
-  const only = headerOf(request.headers['x-ollamax-node'])
-  const policy = POLICY_NAMES.find((name) => name === request.headers['x-ollamax-policy'])
+  const session = headerOf(request.header('x-ollamax-session'))
+  const only = headerOf(request.header('x-ollamax-node'))
+  const policy = POLICY_NAMES.find((name) => name === request.header('x-ollamax-policy'))
   const asked: BalanceRequest = {
     model: facts.model,
     promptTokens: facts.promptTokens,
@@ -58,15 +58,24 @@ export function dispatchOf(
     id,
     tenant: admitted.tenant,
     weight: admitted.weight,
-    priority: priorityOf(headerOf(request.headers['x-ollamax-priority']), admitted.priority),
+    priority: priorityOf(headerOf(request.header('x-ollamax-priority')), admitted.priority),
     prefix: of.prefix,
     blockTokens: BLOCK_TOKENS,
     streams: facts.stream,
     canSetNumCtx: route.dialect === 'ollama',
+    mayHedge: mayHedge(facts, route),
     ...(session === undefined ? {} : {session}),
     ...(only === undefined ? {} : {only}),
     ...(policy === undefined ? {} : {policy}),
   }
+}
+
+/**
+ * An answer that comes whole tells nothing before its end; a load is what an empty request wants; and a response of
+ * OpenAI's may be kept where it was made.
+ */
+function mayHedge({stream, empty}: Facts, {call}: Inference): boolean {
+  return call !== 'responses' && !empty && (stream || call === 'embed')
 }
 
 /** A client may ask for less than its key gives, never for more. */
@@ -76,6 +85,6 @@ function priorityOf(asked: string | undefined, given: Priority): Priority {
 }
 
 /** A header that stands there once and is not too long. */
-export function headerOf(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined
+export function headerOf(value: string | undefined): string | undefined {
+  return value !== undefined && value !== '' && value.length <= 256 ? value : undefined
 }

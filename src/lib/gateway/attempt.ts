@@ -4,8 +4,8 @@ import {OllamaxError} from '../errors.ts'
 import {wordsOf} from '../ollama/errors.ts'
 import type {UpstreamControl, UpstreamHandler} from '../ollama/upstream.ts'
 import {MarkerWatch} from './dialects/marker.ts'
-import {problemFrame} from './dialects/problem.ts'
 import {statsOf} from './dialects/usage.ts'
+import {isWhole} from './dialects/whole.ts'
 import type {Exchange} from './exchange.ts'
 import {isStream, passedHeaders} from './headers.ts'
 import type {Call} from './route.ts'
@@ -29,7 +29,6 @@ export interface AttemptHooks {
 /** A whole answer up to this size is held back until its end, so that another node can still take over. */
 const HELD_BYTES = 1024 * 1024
 const MAX_ERROR_BYTES = 256 * 1024
-const EMPTY = Buffer.alloc(0)
 
 /** One node's try at one request: what comes is passed to the client from the moment that it counts. */
 export class Attempt implements UpstreamHandler {
@@ -91,7 +90,7 @@ export class Attempt implements UpstreamHandler {
     else this.#control = control
   }
 
-  head(status: number, rawHeaders: readonly Buffer[]): void {
+  head(status: number, rawHeaders: readonly string[]): void {
     this.#heardMs = performance.now()
     this.#status = status
     this.#headers = passedHeaders(rawHeaders)
@@ -138,7 +137,9 @@ export class Attempt implements UpstreamHandler {
     const {response} = this.#exchange
     this.#exchange.firstByteMs ??= this.#heardMs - this.#exchange.startedMs
     this.#exchange.begun = true
-    if (!response.headersSent) this.#exchange.head(this.#status, this.#headers)
+    if (response.headersSent) return
+    this.#exchange.streams = this.#mode === 'stream'
+    this.#exchange.head(this.#status, this.#headers)
   }
 
   #write(chunk: Buffer): void {
@@ -182,16 +183,22 @@ export class Attempt implements UpstreamHandler {
   }
 
   #wholeEnded(): void {
+    const {response, dialect} = this.#exchange
+    const body = this.begun ? this.#tail() : joined(this.#held)
+    if (!isWhole({dialect, call: this.#call}, body, !this.begun)) {
+      this.#fail({kind: 'cut'}, false)
+      return
+    }
     this.#finish()
-    const {response} = this.#exchange
     if (this.begun) response.end()
     else {
-      const body = this.#held.length === 1 ? this.#held[0] : Buffer.concat(this.#held)
+      const {length} = body
       this.#exchange.firstByteMs ??= this.#firstMs - this.#exchange.startedMs
-      this.#exchange.bytesOut += body?.length ?? 0
-      const length = body?.length ?? 0
+      this.#exchange.bytesOut += length
       this.#exchange.begun = true
-      this.#exchange.head(this.#status, [...this.#headers, 'Content-Length', `${length}`])
+      // Status lines may have been sent with a head of their own: then it is one more line.
+      if (!response.headersSent)
+        this.#exchange.head(this.#status, [...this.#headers, 'Content-Length', `${length}`])
       response.end(body)
     }
     this.#settle({kind: 'ok', stats: this.#stats()})
@@ -259,15 +266,9 @@ export class Attempt implements UpstreamHandler {
 
   /** After the first byte nobody can take over unseen; the client is told, in a way that it understands. */
   #breakOff(failure: Failure): void {
-    const {response, dialect} = this.#exchange
-    if (this.#mode !== 'stream') {
-      // A whole answer of a known length: only a broken connection says that it is not whole.
-      response.destroy()
-      return
-    }
     const what = failure.kind === 'timeout' ? 'stopped answering' : 'broke off'
     const message = `node ${this.#exchange.node} ${what} in the middle of the answer`
-    response.end(problemFrame(dialect, this.#call, {status: 502, message}))
+    this.#exchange.breakOff({status: 502, message})
   }
 
   #finish(): void {
@@ -285,9 +286,19 @@ export class Attempt implements UpstreamHandler {
       pieces: streamed ? this.#pieces : 0,
       answerMs: this.#heardMs - this.#firstMs,
     }
-    const last = [this.#beforeLast, this.#last].filter((piece) => piece !== undefined)
-    return statsOf(dialect, last.length === 1 ? (last[0] ?? EMPTY) : Buffer.concat(last), measured)
+    return statsOf(dialect, this.#tail(), measured)
   }
+
+  /** The last two pieces. */
+  #tail(): Buffer {
+    return joined([this.#beforeLast, this.#last].filter((piece) => piece !== undefined))
+  }
+}
+
+/** One piece as it is; several as one. */
+function joined(pieces: readonly Buffer[]): Buffer {
+  const [first] = pieces
+  return pieces.length === 1 && first ? first : Buffer.concat(pieces)
 }
 
 /** The message in an error line, of whatever dialect. */

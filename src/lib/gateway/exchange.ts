@@ -1,6 +1,8 @@
-import type {IncomingMessage, ServerResponse} from 'node:http'
+import type {DispatchRequest} from '../balancer/dispatch-request.ts'
 import type {Trace} from '../trace/tracing.ts'
 import {type Problem, problemBody, problemFrame} from './dialects/problem.ts'
+import type {ClientRequest} from './listener/client-request.ts'
+import type {ClientResponse} from './listener/client-response.ts'
 import {type Dialect, dialectOf, type Route} from './route.ts'
 
 /** How a request ended, for metrics and the access log. */
@@ -17,8 +19,8 @@ export class Exchange {
   readonly id: number
   /** Told to the client, and in the log. */
   readonly requestId: string
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: ClientRequest
+  readonly response: ClientResponse
   readonly route: Route
   /** Path and query as they go upstream: without credentials. */
   readonly target: string
@@ -28,6 +30,8 @@ export class Exchange {
   model: string | undefined
   node: string | undefined
   attempts = 0
+  /** Of a second attempt beside one that said nothing: it answered, or did not. */
+  hedge: 'won' | 'lost' | undefined
   queueMs = 0
   /** A few words on why this node; ASCII. */
   reason: string | undefined
@@ -37,8 +41,12 @@ export class Exchange {
   bytesIn = 0
   bytesOut = 0
   outcome: ExchangeOutcome | undefined
+  /** As the dispatcher was first asked, for the record. */
+  asked: DispatchRequest | undefined
   /** Something of a node's answer has reached the client: nobody else can take over unseen. */
   begun = false
+  /** What is being sent comes in pieces of the dialect, so that an error can be one of them. */
+  streams = false
   /** Only while requests are traced. */
   trace: Trace | undefined
   /** More headers of ours: name, value, name, value... */
@@ -46,7 +54,7 @@ export class Exchange {
 
   constructor(
     at: {readonly id: number; readonly requestId: string; readonly startedMs: number},
-    to: {readonly request: IncomingMessage; readonly response: ServerResponse},
+    to: {readonly request: ClientRequest; readonly response: ClientResponse},
     where: {readonly route: Route; readonly target: string},
   ) {
     this.id = at.id
@@ -66,7 +74,7 @@ export class Exchange {
 
   /** Sends the head; headers of ours are added. */
   head(status: number, headers: readonly string[]): void {
-    this.response.writeHead(status, [...headers, ...this.#own()] as never)
+    this.response.writeHead(status, [...headers, ...this.#own()])
   }
 
   /** Sends a whole answer. HEAD gets its headers alone. */
@@ -91,6 +99,7 @@ export class Exchange {
   status(line: string): void {
     if (!this.open) return
     if (!this.response.headersSent) this.head(200, ['Content-Type', 'application/x-ndjson'])
+    this.streams = true
     this.bytesOut += Buffer.byteLength(line)
     this.response.write(line)
   }
@@ -103,9 +112,9 @@ export class Exchange {
   /** Tells an error in the words of the client's dialect. */
   problem(problem: Problem): void {
     this.outcome ??= problem.status === 429 || problem.status >= 500 ? 'refused' : 'caller'
+    // Status lines have been sent, so the error is a line too.
     if (this.response.headersSent) {
-      // Status lines have been sent, so the error is a line too.
-      if (this.open) this.response.end(problemFrame(this.dialect, '', problem))
+      this.breakOff(problem)
       return
     }
     const {retryAfterMs} = problem
@@ -115,6 +124,19 @@ export class Exchange {
         : ['Retry-After', `${Math.max(1, Math.ceil(retryAfterMs / 1000))}`]
     const body = problemBody(this.dialect, problem)
     this.reply(problem.status, 'application/json; charset=utf-8', body, retry)
+  }
+
+  /**
+   * Ends an answer that has begun and will not become whole: in words where pieces are expected; of any other answer only
+   * a broken connection says it.
+   */
+  breakOff(problem: Problem): void {
+    if (!this.open) return
+    this.outcome ??= 'failed'
+    const {route} = this
+    const call = route.kind === 'inference' ? route.call : ''
+    if (this.streams) this.response.end(problemFrame(this.dialect, call, problem))
+    else this.response.destroy()
   }
 
   #own(): string[] {

@@ -35,6 +35,7 @@ export function fleetPage(
     models: view.models.filter(({model}) => mayUse(model)),
     requests: view.requests,
     retries: view.retries,
+    hedges: view.hedges,
   }
 }
 

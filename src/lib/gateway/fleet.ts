@@ -1,10 +1,8 @@
 import type {NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
-import type {NodeEndpoint} from '../ollama/endpoint.ts'
-import {downReading, readWhole} from '../ollama/read-node.ts'
-import {openUpstream, type Upstream} from '../ollama/upstream.ts'
-
-type Entry = Readonly<Record<string, unknown>>
+import type {Upstream} from '../ollama/upstream.ts'
+import {type Entry, NodeWatch, type WatchOptions} from './node-watch.ts'
+import {type Pace, paceOf} from './pace.ts'
 
 /** One node as the gateway knows it now. */
 export interface FleetNode {
@@ -16,28 +14,18 @@ export interface FleetNode {
   readonly ps: readonly Entry[]
 }
 
-export interface FleetOptions {
-  /** How to reach a node; may throw for one that cannot be reached now. */
-  readonly endpointOf: (node: NodeSpec) => Promise<NodeEndpoint>
-  readonly onReading: (reading: Reading) => void
+export interface FleetOptions extends WatchOptions {
+  /** Instead of what suits the number of nodes; for tests. */
+  readonly pace?: Pace
 }
 
-/** A node that is up is looked at this often; large fleets less often, so that looking stays cheap. */
-const LOOK_MS = 2000
-const LOOKS_PER_S = 50
-/** A node that is down: first at once again, then ever more rarely. */
-const DOWN_MS = {first: 500, most: 10_000}
-const READ_MS = 5000
-/** A look that was asked for waits so long, since several requests may ask at once. */
-const SOON_MS = 20
-
 /** What those need of the fleet who serve requests: it is in this process, or a copy of another one's. */
-export type FleetSeen = Pick<Fleet, 'nodes' | 'upstream' | 'look' | 'fresh'>
+export type FleetSeen = Pick<Fleet, 'nodes' | 'upstream' | 'look' | 'fresh' | 'current'>
 
 /** The nodes, their connections, and what was last read of them. Looks at each by itself: a dead one delays nobody. */
 export class Fleet {
   readonly #options: FleetOptions
-  readonly #watches = new Map<string, Watch>()
+  readonly #watches = new Map<string, NodeWatch>()
   #closed = false
 
   constructor(options: FleetOptions) {
@@ -48,7 +36,7 @@ export class Fleet {
   setNodes(specs: readonly NodeSpec[]): void {
     if (this.#closed) return
     const wanted = new Map(specs.map((spec) => [spec.name, spec]))
-    const everyMs = Math.max(LOOK_MS, (specs.length / LOOKS_PER_S) * 1000)
+    const pace = this.#options.pace ?? paceOf(specs.length)
     for (const [name, watch] of this.#watches) {
       const spec = wanted.get(name)
       if (spec && sameReach(spec, watch.spec)) continue
@@ -59,8 +47,8 @@ export class Fleet {
       const watch = this.#watches.get(spec.name)
       if (watch) {
         watch.spec = spec
-        watch.everyMs = everyMs
-      } else this.#watches.set(spec.name, new Watch(spec, everyMs, this.#options))
+        watch.pace = pace
+      } else this.#watches.set(spec.name, new NodeWatch(spec, pace, this.#options))
     }
   }
 
@@ -73,9 +61,15 @@ export class Fleet {
     return this.#watches.get(name)
   }
 
-  /** The connections to a node; undefined before its first successful look. */
+  /** The connections to a node, for a request to it; undefined before its first successful look. */
   upstream(name: string): Upstream | undefined {
+    this.used(name)
     return this.#watches.get(name)?.upstream
+  }
+
+  /** Something is sent to a node, by this process or on its behalf: it is looked at more often. */
+  used(name: string): void {
+    this.#watches.get(name)?.used()
   }
 
   /** Looks at a node at once: something was seen that its last reading does not tell. */
@@ -84,12 +78,20 @@ export class Fleet {
   }
 
   /** Looks at nodes anew; resolves when what they have now is known, or after `withinMs`. */
-  async fresh(names: readonly string[], withinMs: number): Promise<void> {
-    const looks = names.flatMap((name) => this.#watches.get(name)?.fresh() ?? [])
-    const late = Promise.withResolvers<void>()
-    const timer = setTimeout(late.resolve, withinMs)
-    await Promise.race([Promise.all(looks), late.promise])
-    clearTimeout(timer)
+  fresh(names: readonly string[], withinMs: number): Promise<void> {
+    return within(
+      names.flatMap((name) => this.#watches.get(name)?.fresh() ?? []),
+      withinMs,
+    )
+  }
+
+  /**
+   * Looks at the nodes that are up and whose catalogue is not quite new; resolves when it is, or after `withinMs`.
+   * Undefined: all of them are.
+   */
+  current(withinMs: number): Promise<void> | undefined {
+    const looks = [...this.#watches.values()].flatMap((watch) => watch.current() ?? [])
+    return looks.length === 0 ? undefined : within(looks, withinMs)
   }
 
   /** Resolves when every node has been looked at once, or the signal aborts. */
@@ -111,121 +113,16 @@ export class Fleet {
   }
 }
 
+async function within(all: readonly Promise<void>[], ms: number): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, ms)
+  await Promise.race([Promise.all(all), late.promise])
+  clearTimeout(timer)
+}
+
 /** True if the connections made for one serve for the other as well. */
 export function sameReach(a: NodeSpec, b: NodeSpec): boolean {
   const reach = ({name: _n, labels: _l, drained: _d, ollama, ...rest}: NodeSpec) =>
     JSON.stringify([rest, ollama.port])
   return reach(a) === reach(b)
-}
-
-/** One node, looked at again and again. */
-class Watch implements FleetNode {
-  spec: NodeSpec
-  everyMs: number
-  reading: Reading | undefined
-  tags: readonly Entry[] = []
-  ps: readonly Entry[] = []
-  upstream: Upstream | undefined
-  readonly first: Promise<void>
-  readonly #options: FleetOptions
-  readonly #stop = new AbortController()
-  #timer: NodeJS.Timeout | undefined
-  #looking = false
-  #again = false
-  /** Called at the end of the next look that begins. */
-  #waiting: (() => void)[] = []
-  #downMs = DOWN_MS.first
-
-  constructor(spec: NodeSpec, everyMs: number, options: FleetOptions) {
-    this.spec = spec
-    this.everyMs = everyMs
-    this.#options = options
-    this.first = this.#look()
-  }
-
-  soon(): void {
-    if (this.#looking) this.#again = true
-    else this.#schedule(SOON_MS)
-  }
-
-  /** Resolves at the end of a look that has not begun yet. */
-  fresh(): Promise<void> {
-    const {promise, resolve} = Promise.withResolvers<void>()
-    this.#waiting.push(resolve)
-    if (this.#looking) this.#again = true
-    else this.#schedule(0)
-    return promise
-  }
-
-  retire(): void {
-    this.#end()
-    void this.upstream?.retire()
-  }
-
-  async close(): Promise<void> {
-    this.#end()
-    await this.upstream?.close()
-  }
-
-  #end(): void {
-    clearTimeout(this.#timer)
-    this.#stop.abort(new Error('the node is no longer watched'))
-    for (const told of this.#waiting.splice(0)) told()
-  }
-
-  async #look(): Promise<void> {
-    this.#looking = true
-    this.#again = false
-    const waiting = this.#waiting.splice(0)
-    try {
-      const {reading, tags, ps} = await this.#read()
-      if (this.#stop.signal.aborted) return
-      this.reading = reading
-      if (reading.kind === 'up') {
-        this.tags = tags
-        this.ps = ps
-      } else this.ps = []
-      this.#options.onReading(reading)
-    } catch {
-      // Only when it is no longer watched.
-    } finally {
-      this.#looking = false
-      for (const told of waiting) told()
-      if (!this.#stop.signal.aborted) this.#schedule(this.#again ? SOON_MS : this.#nextMs())
-    }
-  }
-
-  async #read() {
-    const {signal} = this.#stop
-    try {
-      this.upstream ??= openUpstream(await this.#options.endpointOf(this.spec))
-    } catch (error) {
-      return {reading: downReading(this.spec.name, error), tags: [], ps: []}
-    }
-    const whole = await readWhole(this.upstream.endpoint, this.spec.name, {
-      signal,
-      timeoutMs: READ_MS,
-    })
-    // The embedded node may come back on another port.
-    if (whole.reading.kind === 'down' && this.spec.kind === 'embedded') {
-      void this.upstream.retire()
-      this.upstream = undefined
-    }
-    return whole
-  }
-
-  #nextMs(): number {
-    if (this.reading?.kind === 'up') {
-      this.#downMs = DOWN_MS.first
-      return this.everyMs
-    }
-    const ms = this.#downMs
-    this.#downMs = Math.min(DOWN_MS.most, ms * 2)
-    return ms
-  }
-
-  #schedule(ms: number): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#look(), ms)
-  }
 }

@@ -1,16 +1,16 @@
-import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http'
-import {createServer as createTlsServer} from 'node:https'
-import type {AddressInfo} from 'node:net'
 import {IdTable} from '../cluster/id-table.ts'
-import {messageOf, OllamaxError} from '../errors.ts'
 import type {Tracing} from '../trace/tracing.ts'
 import type {BodyLimits} from './body/read.ts'
 import {Exchange} from './exchange.ts'
 import type {Admitted, Refused} from './guard.ts'
+import type {ClientRequest} from './listener/client-request.ts'
+import type {ClientResponse} from './listener/client-response.ts'
+import {openListener} from './listener/listener.ts'
 import {type OriginPolicy, originHeaders, PREFLIGHT} from './origin.ts'
 import {routeOf} from './route.ts'
-import {type Floor, serveExchange} from './serve-exchange.ts'
+import {type Floor, SHUT_DOWN, serveExchange} from './serve-exchange.ts'
 import {watchStalls} from './stalls.ts'
+import {toOriginForm} from './target.ts'
 
 /** Bounds on what a client may do before it is known. */
 export interface GatewayLimits extends BodyLimits {
@@ -53,8 +53,9 @@ export interface Gateway {
 const MAX_HEADER_BYTES = 32 * 1024
 const MAX_HEADERS = 100
 const KEEP_ALIVE_MS = 75_000
-/** How often Node looks for heads that are late. */
-const CHECK_MS = 2000
+
+/** For clients to take what they are told last. */
+const LAST_WORDS_MS = 1000
 
 /** Starts to listen. BAD_INPUT if the address cannot be had. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
@@ -65,24 +66,30 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const instance = Math.floor(Math.random() * 36 ** 5)
     .toString(36)
     .padStart(5, '0')
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+  const onRequest = (request: ClientRequest, response: ClientResponse) => {
     const id = ++count
     const at = {id, requestId: `${instance}-${id.toString(36)}`, startedMs: performance.now()}
+    const understood = toOriginForm(request)
     const admitted = options.guard(request, Date.now())
     const target = admitted.target
     const exchange = new Exchange(
       at,
       {request, response},
-      {route: routeOf(request.method ?? 'GET', pathOf(target)), target},
+      {route: routeOf(request.method, pathOf(target)), target},
     )
     if (options.startTrace && exchange.route.kind !== 'own')
-      exchange.trace = options.startTrace(request.headers)
+      exchange.trace = options.startTrace({
+        traceparent: request.header('traceparent'),
+        tracestate: request.header('tracestate'),
+      })
     running.set(id, exchange)
-    response.once('close', () => {
-      running.delete(id)
-      if (state.draining && running.size === 0) server.closeAllConnections()
-    })
-    if (state.draining) response.setHeader('Connection', 'close')
+    response.once('close', () => running.delete(id))
+    if (state.draining) response.closes = true
+    if (!understood) {
+      exchange.problem({status: 400, message: 'the URL that is asked for has no usable host'})
+      options.ended(exchange)
+      return
+    }
     const headers = originHeaders(request, options.origin)
     if (headers === undefined) {
       // As Ollama says it: without a word.
@@ -104,80 +111,61 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const serve = (exchange: Exchange, admitted: Admitted | Refused) => {
     if (exchange.open) return serveExchange(exchange, admitted, options, state)
-    // The client has left meanwhile, and nothing tells so a second time.
-    exchange.outcome = 'cancelled'
+    // The client has left meanwhile, or was told that the gateway ends; nothing tells so a second time.
+    exchange.outcome ??= 'cancelled'
     options.ended(exchange)
   }
-  const common = {
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: limits.headersTimeoutMs,
-    // Bodies have a limit of their own: an upload of a model takes as long as it takes.
-    requestTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionsCheckingInterval: CHECK_MS,
-    noDelay: true,
-  }
-  const server: Server = tls
-    ? tlsServer({...common, ...tls}, onRequest)
-    : createServer(common, onRequest)
-  server.maxHeadersCount = MAX_HEADERS
-  server.maxConnections = limits.maxConnections
-  await listen(server, options)
+  const listener = await openListener({
+    host: options.host,
+    port: options.port,
+    tls,
+    maxHeadBytes: MAX_HEADER_BYTES,
+    maxHeaders: MAX_HEADERS,
+    maxConnections: limits.maxConnections,
+    headersTimeoutMs: limits.headersTimeoutMs,
+    keepAliveMs: KEEP_ALIVE_MS,
+    onRequest,
+  })
   const stalls = watchStalls(running, limits.clientStallMs)
-  const {port} = server.address() as AddressInfo
+  const {port} = listener
   const shown = options.host.includes(':') ? `[${options.host}]` : options.host
   return {
     url: `${tls ? 'https' : 'http'}://${shown}:${port}`,
     port,
     async drain(deadlineMs) {
       state.draining = true
-      const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
-      server.closeIdleConnections()
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, deadlineMs)
-      })
-      await Promise.race([closed, late])
-      clearTimeout(timer)
-      server.closeAllConnections()
+      // What runs ends its connection with its answer.
+      for (const {response} of running.values()) response.closes = true
+      const closed = listener.drain()
+      await within(closed, deadlineMs)
+      if (running.size > 0) {
+        options.hub.shutDown(SHUT_DOWN)
+        for (const exchange of running)
+          if (exchange.response.headersSent) exchange.breakOff(SHUT_DOWN.begun)
+          else exchange.problem(SHUT_DOWN.unbegun)
+        await within(closed, LAST_WORDS_MS)
+      }
+      listener.destroy()
     },
     async close() {
       stalls.close()
-      server.close()
-      server.closeAllConnections()
+      listener.destroy()
     },
   }
 }
 
-/** BAD_INPUT for a certificate that is none, or is not of that key. */
-function tlsServer(...words: Parameters<typeof createTlsServer>): Server {
-  try {
-    return createTlsServer(...words)
-  } catch (error) {
-    throw new OllamaxError(
-      'BAD_INPUT',
-      `the certificate or its key cannot be used: ${messageOf(error)}`,
-      {cause: error, suggestions: ['both are PEM files; the certificate must be of that key']},
-    )
-  }
+/** Waits for it, but not longer than that. */
+async function within(done: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([done, late])
+  clearTimeout(timer)
 }
 
 /** The path of a target, without its query. */
 function pathOf(target: string): string {
   const query = target.indexOf('?')
   return query < 0 ? target : target.slice(0, query)
-}
-
-function listen(server: Server, {host, port}: GatewayOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(
-        new OllamaxError('BAD_INPUT', `cannot listen on ${host}:${port}: ${error.message}`, {
-          suggestions: ['choose another one: --listen HOST:PORT'],
-          cause: error,
-        }),
-      ),
-    )
-    server.listen({host, port, backlog: 4096}, resolve)
-  })
 }

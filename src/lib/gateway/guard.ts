@@ -1,4 +1,4 @@
-import type {IncomingMessage} from 'node:http'
+import {isLoopback} from '../cluster/loopback.ts'
 import type {Priority} from '../cluster/priority.ts'
 import type {Problem} from './dialects/problem.ts'
 
@@ -13,6 +13,8 @@ export interface Admitted {
   readonly priority: Priority
   /** Answers that break off are taken up by another node. */
   readonly continues: boolean
+  /** It may see what stands behind the gateway: the pages of /ollamax/v1, and why a node failed. */
+  readonly admin: boolean
   /** Every model may be used: no body needs to be read for the sake of rights. */
   readonly everyModel: boolean
   mayUse(model: string): boolean
@@ -32,17 +34,34 @@ export interface Pending {
   readonly decided: Promise<Admitted | Refused>
 }
 
-/** Lets requests in. Must be quick: it stands before every one of them. `nowMs`: wall time, ms since the epoch. */
-export type Guard = (request: IncomingMessage, nowMs: number) => Admitted | Refused | Pending
+/** What of a request tells whether it may be served. */
+export interface Asking {
+  readonly method: string
+  /** Path and query, as sent. */
+  readonly url: string
+  /** Name, value, name, value... */
+  readonly rawHeaders: readonly string[]
+  /** The client's address; '' once it has left. */
+  readonly remoteAddress: string
+  /** By a name in lower case. */
+  header(name: string): string | undefined
+}
 
-/** Lets everybody in, as an Ollama does that listens on loopback. */
-export const openGuard = (request: IncomingMessage): Admitted => ({
+/** Lets requests in. Must be quick: it stands before every one of them. `nowMs`: wall time, ms since the epoch. */
+export type Guard = (request: Asking, nowMs: number) => Admitted | Refused | Pending
+
+/**
+ * Lets everybody in, as an Ollama does that listens on loopback. What stands behind it is shown to this machine alone:
+ * who opened it to the network has opened the models.
+ */
+export const openGuard = (request: Asking): Admitted => ({
   kind: 'admitted',
-  target: request.url ?? '/',
+  target: request.url,
   tenant: '',
   weight: 1,
   priority: 'normal',
   continues: false,
+  admin: isLoopback(request.remoteAddress),
   everyModel: true,
   mayUse: () => true,
 })

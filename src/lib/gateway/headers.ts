@@ -36,12 +36,11 @@ const DROPPED_FROM_CLIENT = new Set([
 ])
 
 /** A node's raw headers as name, value, name, value..., without what belongs to its connection. */
-export function passedHeaders(raw: readonly Buffer[]): string[] {
+export function passedHeaders(raw: readonly string[]): string[] {
   const passed: string[] = []
   for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = `${raw[at]?.toString('latin1')}`
-    if (!DROPPED_FROM_NODE.has(name.toLowerCase()))
-      passed.push(name, `${raw[at + 1]?.toString('latin1')}`)
+    const name = `${raw[at]}`
+    if (!DROPPED_FROM_NODE.has(name.toLowerCase())) passed.push(name, `${raw[at + 1]}`)
   }
   return passed
 }

@@ -1,57 +1,26 @@
-import type {
-  DispatchRequest,
-  DispatchSink,
-  Outcome,
-  Refusal,
-  SendOrder,
-} from '../balancer/dispatch-request.ts'
+import type {DispatchSink, Outcome, Refusal, SendOrder} from '../balancer/dispatch-request.ts'
 import type {Dispatcher} from '../balancer/dispatcher.ts'
+import type {Failure} from '../balancer/verdict.ts'
 import {IdTable} from '../cluster/id-table.ts'
 import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
-import type {TracedAttempt} from '../trace/tracing.ts'
 import {Attempt, type NodeReply} from './attempt.ts'
-import {withNumCtx} from './body/num-ctx.ts'
-import {type Fields, walk} from './body/walk.ts'
+import {endSpan} from './attempt-span.ts'
 import {steadyMs} from './clock.ts'
+import type {Problem} from './dialects/problem.ts'
 import type {Exchange, ExchangeOutcome} from './exchange.ts'
 import {withTrace} from './headers.ts'
+import {Hedge, type Second} from './hedge.ts'
+import {type Job, type Running, setNumCtx, tellNumCtx} from './job.ts'
+import {type Place, queueLine} from './queue-line.ts'
 import {problemOf} from './refusal.ts'
-import type {Call} from './route.ts'
-import type {Thread} from './thread.ts'
-
-/** One inference on its way: what was asked, and who is at it. */
-export interface Job {
-  readonly exchange: Exchange
-  readonly call: Call
-  /** Both change when the answer is taken up by another node. */
-  body: Buffer
-  request: DispatchRequest
-  /** Where the fields of the body stand; absent once it is another one. */
-  fields?: Fields
-  /** As a node may see them. */
-  readonly headers: readonly string[]
-  /** The client wants lines that say how long it still has to wait. */
-  readonly tellsQueue: boolean
-  /** Kept where another node may take the answer up when one breaks off. */
-  readonly thread?: Thread | undefined
-}
-
-interface Running extends Job {
-  readonly submittedMs: number
-  /** Changes when the answer is taken up by another node. */
-  id: number
-  path: string
-  attempt?: Attempt
-  /** The attempt's span, until it has ended. */
-  traced?: TracedAttempt | undefined
-  reply?: NodeReply
-}
 
 export interface HubOptions {
   readonly upstreamOf: (node: string) => Upstream | undefined
-  /** A node could not be reached: it is worth a look at once. */
-  readonly lost: (node: string) => void
+  /** A node is not as it was read, or does not have what it said: it is worth a look at once. */
+  readonly doubt: (node: string) => void
+  /** Has the nodes asked what they have, unless that was done of late; undefined: it was. */
+  readonly current: () => Promise<void> | undefined
   /** The other nodes that are up and have exactly the model that `node` has under this name. */
   readonly sameModel: (model: string, node: string) => readonly string[]
   /** A node has failed an attempt; `kind` as in Failure. */
@@ -61,7 +30,13 @@ export interface HubOptions {
 }
 
 /** What a hub tells of its requests: to the dispatcher in this process, or to whoever passes it on to one elsewhere. */
-export type DispatchDoor = Pick<Dispatcher, 'submit' | 'began' | 'settle' | 'cancel' | 'tick'>
+export interface DispatchDoor
+  extends Pick<Dispatcher, 'submit' | 'began' | 'settle' | 'cancel' | 'tick'> {
+  /** As the dispatcher's own; from elsewhere the answer may come too late to be of use. Never rejects. */
+  hedge(...words: Parameters<Dispatcher['hedge']>): HedgeOrder | Promise<HedgeOrder>
+}
+
+type HedgeOrder = ReturnType<Dispatcher['hedge']>
 
 const POSITION = 'X-Ollamax-Queue-Position'
 
@@ -97,6 +72,7 @@ export class Hub implements DispatchSink {
   submit(job: Job): void {
     const {id} = job.request
     const path = job.exchange.target
+    job.exchange.asked = job.request
     const running: Running = {...job, submittedMs: performance.now(), id, path}
     this.#running.set(id, running)
     job.exchange.response.once('close', () => this.#left(running.id))
@@ -107,43 +83,126 @@ export class Hub implements DispatchSink {
     const job = this.#running.get(id)
     if (!job) return
     const {exchange} = job
-    const nowMs = performance.now()
     exchange.node = to.node
-    exchange.attempts = to.attempt
+    exchange.attempts++
     exchange.reason = to.decision.reason
-    if (!job.attempt) exchange.queueMs = nowMs - job.submittedMs
-    if (to.numCtx !== undefined) exchange.extra.push('X-Ollamax-Num-Ctx', `${to.numCtx}`)
-    const attempt = new Attempt(
-      exchange,
-      {call: job.call, patience: to.patience, nowMs, thread: job.thread},
-      {
-        began: () => this.tell((dispatcher, at) => dispatcher.began(id, at)),
-        settled: (outcome, reply) => this.#settled(id, attempt, {outcome, reply}),
-      },
-    )
+    // Whoever is asked now, it is not the hedge that has answered.
+    if (exchange.hedge) exchange.hedge = 'lost'
+    if (!job.attempt) exchange.queueMs = performance.now() - job.submittedMs
+    if (to.numCtx !== undefined) tellNumCtx(exchange, to.numCtx)
+    const {attempt, traced, go} = this.#attempt(job, to)
     job.attempt = attempt
-    job.traced = exchange.trace?.attempt(to.node)
-    const headers = withTrace(job.headers, job.traced?.headers)
-    const upstream = this.#options.upstreamOf(to.node)
-    const body = to.numCtx === undefined ? job.body : setNumCtx(job, to.numCtx)
-    const method = exchange.request.method ?? 'POST'
-    if (upstream) upstream.send({method, path: job.path, headers, body}, attempt)
-    else attempt.fail(new Error(`node ${to.node} is gone`))
+    job.traced = traced
+    const {hedgeAfterMs} = to
+    if (hedgeAfterMs !== undefined)
+      job.hedge = new Hedge(hedgeAfterMs, () => this.#startHedge(job, attempt))
+    go()
   }
 
-  queued(id: number, place: {readonly position: number; readonly expectedMs: number}): void {
+  /** An attempt that has still to go. */
+  #attempt(job: Running, to: SendOrder) {
+    const {exchange} = job
+    const attempt: Attempt = new Attempt(
+      exchange,
+      {call: job.call, patience: to.patience, nowMs: performance.now(), thread: job.thread},
+      {
+        began: () => this.#began(job, attempt),
+        settled: (outcome, reply) => this.#settled(job, attempt, {outcome, reply}),
+      },
+    )
+    const traced = exchange.trace?.attempt(to.node)
+    const headers = withTrace(job.headers, traced?.headers)
+    const upstream = this.#options.upstreamOf(to.node)
+    const body = to.numCtx === undefined ? job.body : setNumCtx(job, to.numCtx)
+    const {method} = exchange.request
+    const go = () => {
+      if (upstream) upstream.send({method, path: job.path, headers, body}, attempt)
+      else attempt.fail(new Error(`node ${to.node} is gone`))
+    }
+    return {attempt, traced, go}
+  }
+
+  #began(job: Running, attempt: Attempt): void {
+    const second = job.hedge?.over()
+    if (second?.attempt === attempt) this.#takeOver(job, second, {kind: 'cancelled'})
+    else if (second) this.#dropHedge(second, {kind: 'cancelled'})
+    this.tell((dispatcher, at) => dispatcher.began(job.id, at))
+  }
+
+  /** The first attempt has said nothing for too long: another one beside it, if there is somebody for it. */
+  #startHedge(job: Running, first: Attempt): void | Promise<void> {
+    const {hedge, exchange} = job
+    if (!hedge || job.attempt !== first || !exchange.open) return
+    const id = --this.#lastLeg
+    let answered: Promise<void> | undefined
+    this.tell((dispatcher, nowMs) => {
+      const to = dispatcher.hedge(job.id, id, nowMs)
+      if (to instanceof Promise) answered = to.then((late) => this.#hedged(job, {hedge, id}, late))
+      else this.#hedged(job, {hedge, id}, to)
+    })
+    return answered
+  }
+
+  #hedged(job: Running, {hedge, id}: {readonly hedge: Hedge; readonly id: number}, to: HedgeOrder) {
+    if (!to) return
+    if (!hedge.wanted) {
+      // While somebody was looked for, the first attempt has begun or ended.
+      this.tell((dispatcher, nowMs) => dispatcher.settle(id, {kind: 'cancelled'}, nowMs))
+      return
+    }
+    const {exchange} = job
+    const {attempt, traced, go} = this.#attempt(job, to)
+    const {node, numCtx, decision} = to
+    hedge.second = {id, node, numCtx, attempt, traced, reason: `${decision.reason}, hedge`}
+    exchange.attempts++
+    exchange.hedge = 'lost'
+    exchange.reason = `${exchange.reason}, hedged`
+    go()
+  }
+
+  /** The second attempt is the only one from now on; `outcome`: of the first one. */
+  #takeOver(job: Running, second: Second, outcome: Outcome): void {
+    const {id, attempt, exchange} = job
+    this.#running.delete(id)
+    endSpan(job, outcome, 0)
+    Object.assign(job, {id: second.id, attempt: second.attempt, traced: second.traced})
+    this.#running.set(job.id, job)
+    exchange.node = second.node
+    exchange.reason = second.reason
+    exchange.hedge = 'won'
+    if (second.numCtx !== undefined) tellNumCtx(exchange, second.numCtx)
+    attempt?.abort()
+    this.tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
+  }
+
+  /** The second attempt ends; `outcome`: how. */
+  #dropHedge({id, attempt, traced}: Second, outcome: Outcome): void {
+    endSpan({traced}, outcome, 0)
+    attempt.abort()
+    this.tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
+  }
+
+  queued(id: number, place: Place): void {
     const job = this.#running.get(id)
     if (!job) return
     const {exchange} = job
     if (!exchange.response.headersSent && !exchange.extra.includes(POSITION))
       exchange.extra.push(POSITION, `${place.position}`)
-    if (job.tellsQueue) exchange.status(queueLine(job, place))
+    if (job.tellsQueue) exchange.status(queueLine(job.call, job.request.model, place))
   }
 
   refuse(id: number, why: Refusal): void {
     const job = this.#running.get(id)
     if (!job) return
     const {exchange, reply} = job
+    if (why.kind === 'missing' && !job.rechecked) {
+      job.rechecked = true
+      const current = this.#options.current()
+      if (current !== undefined) {
+        void current.then(() => this.#again(job))
+        return
+      }
+    }
     if (why.kind === 'failed' && reply) {
       this.#answerWith(exchange, reply)
       this.#end(id, why.verdict === 'caller' ? 'caller' : 'failed')
@@ -151,6 +210,12 @@ export class Hub implements DispatchSink {
     }
     exchange.problem(problemOf(why, {model: job.request.model, call: job.call}))
     this.#end(id, why.kind === 'failed' ? 'failed' : why.kind === 'missing' ? 'caller' : 'refused')
+  }
+
+  /** Asks for a node once more, as the nodes may have another since. */
+  #again(job: Running): void {
+    if (this.#running.get(job.id) !== job) return
+    this.tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
   }
 
   /** The last word was a node's own error: it is passed on as it is. */
@@ -166,6 +231,19 @@ export class Hub implements DispatchSink {
     exchange.response.end(reply.body)
   }
 
+  /** Ends what waits and what runs, in words; of no node's fault. `begun`: for answers of which a part was sent. */
+  shutDown({unbegun, begun}: {readonly unbegun: Problem; readonly begun: Problem}): void {
+    const all = [...this.#running]
+    const runs = all.filter(({attempt}) => attempt)
+    // Those that wait come first: no slot that becomes free is for them.
+    for (const {exchange, attempt, id} of [...all.filter((job) => !job.attempt), ...runs]) {
+      attempt?.abort()
+      if (exchange.begun) exchange.breakOff(begun)
+      else exchange.problem(unbegun)
+      this.#gaveUp(id, exchange.begun ? 'failed' : 'refused')
+    }
+  }
+
   /** Breaks off what still runs. */
   close(): void {
     clearInterval(this.#sweep)
@@ -173,20 +251,28 @@ export class Hub implements DispatchSink {
   }
 
   #settled(
-    id: number,
+    job: Running,
     attempt: Attempt,
     {outcome, reply}: {readonly outcome: Outcome; readonly reply: NodeReply | undefined},
   ): void {
-    const job = this.#running.get(id)
-    if (job?.attempt !== attempt) return
-    endSpan(job, outcome)
+    const {id, hedge, exchange} = job
+    const second = hedge?.second
+    if (second?.attempt === attempt) {
+      this.#noteFailure(second.node, outcome)
+      hedge?.over()
+      this.#dropHedge(second, withoutRetry(outcome))
+      return
+    }
+    if (job.attempt !== attempt || this.#running.get(id) !== job) return
+    hedge?.over()
+    if (exchange.node !== undefined) this.#noteFailure(exchange.node, outcome)
+    if (second) {
+      this.#takeOver(job, second, withoutRetry(outcome))
+      return
+    }
+    endSpan(job, outcome, exchange.response.statusCode)
     if (reply) job.reply = reply
     else delete job.reply
-    const {node} = job.exchange
-    if (outcome.kind === 'failed' && node !== undefined) {
-      this.#options.failed(node, outcome.failure.kind)
-      if (outcome.failure.kind === 'unreachable') this.#options.lost(node)
-    }
     if (outcome.kind === 'ok') {
       job.exchange.promptTokens = outcome.stats.promptTokens
       job.exchange.answerTokens = outcome.stats.answerTokens
@@ -197,6 +283,12 @@ export class Hub implements DispatchSink {
     if (broke && !takenUp) this.#brokeOff(job, reply)
     this.tell((dispatcher, nowMs) => dispatcher.settle(id, outcome, nowMs))
     if (takenUp) this.tell((dispatcher, nowMs) => dispatcher.submit(job.request, nowMs))
+  }
+
+  #noteFailure(node: string, outcome: Outcome): void {
+    if (outcome.kind !== 'failed') return
+    this.#options.failed(node, outcome.failure.kind)
+    if (showsOther(outcome.failure)) this.#options.doubt(node)
   }
 
   /** Prepares to let another node go on where this one broke off; false if that cannot be. */
@@ -229,8 +321,17 @@ export class Hub implements DispatchSink {
     const job = this.#running.get(id)
     if (!job) return
     job.attempt?.abort()
-    endSpan(job, {kind: 'cancelled'})
-    this.#end(id, 'cancelled')
+    this.#gaveUp(id, 'cancelled')
+  }
+
+  /** It has ended before its answer did, and no node is to blame. */
+  #gaveUp(id: number, outcome: ExchangeOutcome): void {
+    const job = this.#running.get(id)
+    if (!job) return
+    endSpan(job, {kind: 'cancelled'}, 0)
+    const second = job.hedge?.over()
+    if (second) this.#dropHedge(second, {kind: 'cancelled'})
+    this.#end(id, outcome)
     this.tell((dispatcher, nowMs) => dispatcher.cancel(id, nowMs))
   }
 
@@ -238,6 +339,7 @@ export class Hub implements DispatchSink {
     const job = this.#running.get(id)
     if (!job) return
     this.#running.delete(id)
+    job.hedge?.over()
     job.exchange.outcome = outcome
     this.#options.ended(job.exchange)
   }
@@ -263,45 +365,20 @@ export class Hub implements DispatchSink {
 
   #lookAtClocks(): void {
     const nowMs = performance.now()
-    for (const {attempt} of this.#running.values()) attempt?.check(nowMs)
+    for (const {attempt, hedge} of this.#running.values()) {
+      attempt?.check(nowMs)
+      hedge?.second?.attempt.check(nowMs)
+    }
     this.tell((dispatcher, at) => dispatcher.tick(at))
   }
 }
 
-function setNumCtx({body, fields}: Job, numCtx: number): Buffer {
-  const known = fields ?? walk(body)
-  return known ? withNumCtx(body, known, numCtx) : body
+/** True if the node's last reading does not tell what this failure does. */
+function showsOther(failure: Failure): boolean {
+  return failure.kind === 'unreachable' || (failure.kind === 'reply' && failure.status === 404)
 }
 
-/** A line of the stream that is no piece of the answer: its text is empty, so that every client can read it. */
-function queueLine(
-  {call, request}: Job,
-  {position, expectedMs}: {readonly position: number; readonly expectedMs: number},
-): string {
-  const text = call === 'chat' ? {message: {role: 'assistant', content: ''}} : {response: ''}
-  const line = {
-    model: request.model,
-    created_at: new Date().toISOString(),
-    ...text,
-    done: false,
-    status: 'queued',
-    queue_position: position,
-    expected_ms: Math.round(expectedMs),
-  }
-  return `${JSON.stringify(line)}\n`
-}
-
-function endSpan(job: Running, outcome: Outcome): void {
-  const {traced} = job
-  if (!traced) return
-  job.traced = undefined
-  if (outcome.kind === 'ok') traced.end({status: job.exchange.response.statusCode})
-  else if (outcome.kind === 'cancelled') traced.end({})
-  else {
-    const {failure} = outcome
-    traced.end({
-      failure: failure.kind,
-      ...(failure.kind === 'reply' ? {status: failure.status} : {}),
-    })
-  }
+/** Nobody else is to be asked because of it: another attempt is under way. */
+function withoutRetry(outcome: Outcome): Outcome {
+  return outcome.kind === 'failed' ? {...outcome, begun: true} : outcome
 }

@@ -19,9 +19,15 @@ export interface InsideFloor {
 }
 
 /** Pages that show how the balancer decides. */
-export type Inside = 'explain' | 'decisions' | 'fleet'
-export const isInside = (which: Page): which is Inside =>
-  which === 'explain' || which === 'decisions' || which === 'fleet'
+const PAGES = ['explain', 'decisions', 'recording', 'fleet'] as const
+export type Inside = (typeof PAGES)[number]
+export const isInside = (which: Page): which is Inside => PAGES.some((page) => page === which)
+
+const NOT_SHOWN = {
+  status: 403,
+  message:
+    'how the gateway decides is shown to keys that were made for it (ollamax key create NAME --admin) and, where no key is wanted, to its own machine',
+}
 
 /** More than a table holds. */
 const MOST_DECISIONS = 1000
@@ -32,20 +38,28 @@ export async function inside(
   which: Inside,
   {admitted, floor}: {readonly admitted: Admitted; readonly floor: InsideFloor},
 ): Promise<void> {
+  if (!admitted.admin) return exchange.problem(NOT_SHOWN)
   const mayUse = (model: string) => admitted.mayUse(model)
   switch (which) {
     case 'explain':
       return explain(exchange, {admitted, floor})
-    case 'decisions': {
-      const asked = new URL(exchange.target, 'http://x').searchParams.get('limit') ?? ''
-      const most = /^\d{1,4}$/.test(asked) ? Number(asked) : MOST_DECISIONS
-      return exchange.json(200, {decisions: await floor.insight.decisions(most, mayUse)})
-    }
+    case 'decisions':
+      return exchange.json(200, {
+        decisions: await floor.insight.decisions(mostOf(exchange), mayUse),
+      })
+    case 'recording':
+      return exchange.json(200, await floor.insight.recording(mostOf(exchange), admitted))
     case 'fleet': {
       const {view, nowMs} = await floor.insight.view()
       return exchange.json(200, fleetPage(floor.fleet.nodes(), view, {nowMs, mayUse}))
     }
   }
+}
+
+/** How many of the latest requests are asked for. */
+function mostOf({target}: Exchange): number {
+  const asked = new URL(target, 'http://x').searchParams.get('limit') ?? ''
+  return /^\d{1,4}$/.test(asked) ? Number(asked) : MOST_DECISIONS
 }
 
 /** What would be done with such a request; the body is that of a chat, a generate or an embed. */

@@ -47,6 +47,11 @@ export interface ManageContext {
   readonly only: string | undefined
 }
 
+/** Why a node could not be asked, as far as the client may know it: the words of a broken connection may hold its address. */
+function why(error: unknown, {admin}: Admitted): string {
+  return admin ? messageOf(error) : 'could not be reached, or broke the connection'
+}
+
 /** Carries a management call to where it belongs and answers it. */
 export async function manage(
   exchange: Exchange,
@@ -63,6 +68,8 @@ export async function manage(
   const forbidden = names.find((name) => !context.admitted.mayUse(name))
   if (forbidden !== undefined)
     return exchange.problem({status: 403, message: `this key may not use model '${forbidden}'`})
+  // Somebody may have brought it to a node a moment ago.
+  if (holdersOf(context.fleet.nodes(), subject).length === 0) await context.fleet.current(FRESH_MS)
   if (call === 'copy' || call === 'delete') return everywhere(exchange, {body, subject}, context)
   const nodes = await candidatesOf(call, {object, subject}, context)
   if (nodes.length === 0) return noNode(exchange)
@@ -121,12 +128,12 @@ async function oneOf(
     context.fleet.look(spec.name)
   }
   exchange.outcome = 'failed'
-  exchange.problem({status: 502, message: `node ${exchange.node}: ${messageOf(last)}`})
+  exchange.problem({status: 502, message: `node ${exchange.node}: ${why(last, context.admitted)}`})
 }
 
 function requestOf({request, target}: Exchange, body: Buffer) {
   return {
-    method: request.method ?? 'POST',
+    method: request.method,
     target,
     headers: forwardedHeaders(request.rawHeaders),
     body,
@@ -151,7 +158,12 @@ export async function unload(
   body: Buffer,
   context: ManageContext,
 ): Promise<boolean> {
-  const loaded = loadedOn(context.fleet.nodes().filter(canBeAsked), exchange.model ?? '')
+  const find = () => loadedOn(context.fleet.nodes().filter(canBeAsked), exchange.model ?? '')
+  let loaded = find()
+  if (loaded.length === 0) {
+    await context.fleet.current(FRESH_MS)
+    loaded = find()
+  }
   if (loaded.length === 0) return false
   await onAll(exchange, loaded, {body, context})
   return true
@@ -180,7 +192,9 @@ async function onAll(
     FRESH_MS,
   )
   const failed = answers.flatMap((answer, at) =>
-    answer.status === 'rejected' ? [`${nodes[at]?.spec.name}: ${messageOf(answer.reason)}`] : [],
+    answer.status === 'rejected'
+      ? [`${nodes[at]?.spec.name}: ${why(answer.reason, context.admitted)}`]
+      : [],
   )
   if (failed.length > 0) {
     exchange.outcome = 'failed'
@@ -218,10 +232,10 @@ export async function blob(
   exchange.attempts = 1
   const {request} = exchange
   const passed = await pass(exchange, upstream, {
-    method: request.method ?? 'POST',
+    method: request.method,
     target: exchange.target,
     headers: forwardedHeaders(request.rawHeaders),
-    body: request.method === 'HEAD' ? null : request,
+    body: request.method === 'HEAD' ? null : request.stream(),
     beforeEnd: async (status) => {
       if (status < 300) await blobs.remember(digest, node.spec.name)
     },
@@ -230,7 +244,7 @@ export async function blob(
     exchange.outcome = 'failed'
     return exchange.problem({
       status: 502,
-      message: `node ${node.spec.name}: ${messageOf(passed.error)}`,
+      message: `node ${node.spec.name}: ${why(passed.error, admitted)}`,
     })
   }
 }

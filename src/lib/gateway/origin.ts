@@ -1,5 +1,5 @@
-import type {IncomingMessage} from 'node:http'
 import {isIP} from 'node:net'
+import type {Asking} from './guard.ts'
 
 /** Which pages in a browser may use the gateway; a page elsewhere could otherwise use what only this machine may. */
 export interface OriginPolicy {
@@ -28,11 +28,11 @@ const EXPOSED_HEADERS =
 
 /** Headers for an answer to a page that may have it; undefined: this page, or this Host, may not. */
 export function originHeaders(
-  {headers}: IncomingMessage,
+  request: Pick<Asking, 'header'>,
   policy: OriginPolicy,
 ): readonly string[] | undefined {
-  if (policy.loopback && !isOwnHost(headers.host, policy.hostname)) return undefined
-  const {origin} = headers
+  if (policy.loopback && !isOwnHost(request.header('host'), policy.hostname)) return undefined
+  const origin = request.header('origin')
   if (origin === undefined) return NONE
   if (!isAllowed(origin, policy.origins)) return undefined
   return [

@@ -1,7 +1,7 @@
 import type {Readable} from 'node:stream'
 import type {Upstream, UpstreamControl} from '../ollama/upstream.ts'
 import {type Exchange, outcomeOf} from './exchange.ts'
-import {passedHeaders} from './headers.ts'
+import {isStream, passedHeaders} from './headers.ts'
 
 /** What is asked of a node, past the queue. */
 export interface PassRequest {
@@ -42,9 +42,13 @@ export function pass(
         head(code, raw) {
           status = code
           exchange.firstByteMs ??= performance.now() - exchange.startedMs
-          exchange.head(code, [...passedHeaders(raw), ...lengthOf(raw)])
+          const passed = passedHeaders(raw)
+          exchange.streams = isStream(passed)
+          exchange.head(code, [...passed, ...lengthOf(raw)])
         },
         data(chunk) {
+          // It was broken off; that the client is gone comes in a moment.
+          if (!exchange.open) return
           exchange.bytesOut += chunk.length
           if (response.write(chunk)) return
           control?.pause()
@@ -76,10 +80,9 @@ export function pass(
   })
 }
 
-function lengthOf(raw: readonly Buffer[]): string[] {
+function lengthOf(raw: readonly string[]): string[] {
   for (let at = 0; at + 1 < raw.length; at += 2)
-    if (raw[at]?.toString('latin1').toLowerCase() === 'content-length')
-      return ['Content-Length', `${raw[at + 1]}`]
+    if (raw[at]?.toLowerCase() === 'content-length') return ['Content-Length', `${raw[at + 1]}`]
   return []
 }
 

@@ -33,6 +33,7 @@ export type Page =
   | 'metrics'
   | 'explain'
   | 'decisions'
+  | 'recording'
   | 'fleet'
 
 /** Method and path; GET serves HEAD too. */
@@ -44,6 +45,9 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/ollamax/v1/explain': {POST: {kind: 'own', name: '/ollamax/v1/explain', page: 'explain'}},
   '/ollamax/v1/decisions': {
     GET: {kind: 'own', name: '/ollamax/v1/decisions', page: 'decisions'},
+  },
+  '/ollamax/v1/recording': {
+    GET: {kind: 'own', name: '/ollamax/v1/recording', page: 'recording'},
   },
   '/ollamax/v1/fleet': {GET: {kind: 'own', name: '/ollamax/v1/fleet', page: 'fleet'}},
   '/api/version': {GET: {kind: 'own', name: '/api/version', page: 'version'}},

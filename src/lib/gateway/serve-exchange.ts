@@ -30,6 +30,15 @@ export interface Floor extends InsideFloor {
   readonly bug: (error: unknown, exchange: Exchange) => void
 }
 
+/** A list that is not quite new waits so long for nodes to tell theirs. */
+const LIST_MS = 250
+
+/** What clients are told when the gateway ends. */
+export const SHUT_DOWN = {
+  unbegun: {status: 503, message: 'the gateway is shutting down', retryAfterMs: 2000},
+  begun: {status: 503, message: 'the gateway was shut down in the middle of the answer'},
+} as const
+
 type Inference = Extract<Route, {kind: 'inference'}>
 
 /** Answers one exchange; all ways of going wrong end in an answer, or a closed connection. */
@@ -52,7 +61,7 @@ export function serveExchange(
     floor.ended(exchange)
   })
   if (state.draining && !health) {
-    exchange.problem({status: 503, message: 'the gateway is shutting down', retryAfterMs: 2000})
+    exchange.problem(SHUT_DOWN.unbegun)
     return
   }
   // Whether it lives is no secret, and the ollama command tells what is wrong only where its first question,
@@ -80,6 +89,7 @@ async function other(
       if (admitted) await inside(exchange, route.page, {admitted, floor})
       return
     case 'list': {
+      await floor.fleet.current(LIST_MS)
       const nodes = floor.fleet.nodes()
       if (route.list === 'ps')
         return exchange.json(200, {models: psOf(nodes.filter(canBeAsked), mayUse)})
@@ -88,6 +98,7 @@ async function other(
       return exchange.json(200, {object: 'list', data: modelsOf(tags)})
     }
     case 'model': {
+      await floor.fleet.current(LIST_MS)
       const key = modelKey(route.model)
       const tags = tagsOf(floor.fleet.nodes().filter(canBeAsked), mayUse)
       const found = modelsOf(tags).find(({id}) => modelKey(id) === key)
@@ -95,8 +106,7 @@ async function other(
       return exchange.problem({status: 404, message: `model '${route.model}' not found`})
     }
     case 'manage': {
-      const body = await readBody(exchange.request, floor.limits)
-      exchange.bytesIn = body.length
+      const body = await bodyOf(exchange, floor)
       if (admitted) await manage(exchange, route.call, body, contextOf(exchange, admitted, floor))
       return
     }
@@ -163,8 +173,7 @@ async function infer(
   let body: Buffer
   let facts: Facts
   try {
-    body = await readBody(request, floor.limits)
-    exchange.bytesIn = body.length
+    body = await bodyOf(exchange, floor)
     facts = readFacts(body, {
       call: route.call,
       streams: route.dialect === 'ollama',
@@ -192,7 +201,7 @@ async function infer(
       facts.stream &&
       route.dialect === 'ollama' &&
       route.call !== 'embed' &&
-      headerOf(request.headers['x-ollamax-queue-status']) === 'true',
+      headerOf(request.header('x-ollamax-queue-status')) === 'true',
     request: dispatchOf(exchange, {
       route,
       facts,
@@ -200,6 +209,14 @@ async function infer(
       prefix: floor.hasher.hash(body, facts.fields),
     }),
   })
+}
+
+async function bodyOf(exchange: Exchange, {limits}: Floor): Promise<Buffer> {
+  const body = await readBody(exchange.request, limits)
+  exchange.bytesIn = body.length
+  // It was told meanwhile that the gateway ends.
+  if (!exchange.open) throw new ClientGone('it was answered before the end of its request')
+  return body
 }
 
 /** A thread is kept where the client or its key wants it, of streams in Ollama's own API. */
@@ -212,7 +229,7 @@ function threadOf(
     readonly body: Buffer
   },
 ): Thread | undefined {
-  const asked = headerOf(request.headers['x-ollamax-continue'])
+  const asked = headerOf(request.header('x-ollamax-continue'))
   const wanted = asked === undefined ? of.admitted.continues : asked === 'true'
   if (!wanted || !of.facts.stream || of.route.dialect !== 'ollama' || of.facts.empty)
     return undefined
@@ -220,7 +237,7 @@ function threadOf(
 }
 
 function contextOf({request}: Exchange, admitted: Admitted, {fleet, blobs}: Floor): ManageContext {
-  return {fleet, blobs, admitted, only: headerOf(request.headers['x-ollamax-node'])}
+  return {fleet, blobs, admitted, only: headerOf(request.header('x-ollamax-node'))}
 }
 
 function failed(exchange: Exchange, error: unknown, floor: Floor): void {
@@ -230,7 +247,7 @@ function failed(exchange: Exchange, error: unknown, floor: Floor): void {
   }
   if (error instanceof TooLarge || error instanceof SlowBody) {
     // What is left of its body is not read: the connection cannot be used again.
-    exchange.response.setHeader('Connection', 'close')
+    exchange.response.closes = true
     exchange.problem({status: error instanceof TooLarge ? 413 : 408, message: error.message})
     return
   }

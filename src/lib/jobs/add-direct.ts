@@ -1,3 +1,4 @@
+import {isLoopback} from '../cluster/loopback.ts'
 import type {DirectNode, EmbeddedNode, NodeSpec, SecretRef} from '../cluster/node.ts'
 import type {Reporter} from '../cluster/report.ts'
 import {OllamaxError} from '../errors.ts'
@@ -80,7 +81,10 @@ function nodeOf(options: AddDirectOptions): DirectNode | EmbeddedNode {
   }
 }
 
-const isLocal = (url: string) => /^http:\/\/(localhost|127\.|\[::1\])/.test(url)
+function isLocal(url: string): boolean {
+  const {protocol, hostname} = new URL(url)
+  return protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, ''))
+}
 
 function adviceOn(why: string): string {
   if (/certificate/i.test(why)) return 'Name the CA that signed its certificate: --ca FILE'

@@ -27,6 +27,15 @@ export function isAbsent(error: unknown): boolean {
   return phase === 'connect'
 }
 
+/** That no gateway runs, if that is what the error says. */
+export function noneRuns(error: unknown, {url}: GatewaySpec): OllamaxError | undefined {
+  if (!isAbsent(error)) return undefined
+  return new OllamaxError('NODE_UNREACHABLE', `no gateway runs at ${url}`, {
+    cause: error,
+    suggestions: ['start it: ollamax serve'],
+  })
+}
+
 const CONNECT_MS = 5000
 const ANSWER_MS = 15_000
 const MAX_BYTES = 16 * 1024 * 1024

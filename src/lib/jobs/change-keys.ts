@@ -33,6 +33,8 @@ export interface ShownKey {
   readonly weight: number
   /** Whether answers cut off on one node may go on from another. */
   readonly continue: boolean
+  /** Whether it may see how the gateway decides, and its nodes. */
+  readonly admin: boolean
 }
 
 export interface NewKey {
@@ -45,6 +47,7 @@ export interface NewKey {
   readonly priority?: Priority | undefined
   readonly weight?: number | undefined
   readonly allowContinue: boolean
+  readonly admin: boolean
   /** The text of a `.pub` file; absent: a token is made. */
   readonly sshKey?: string | undefined
 }
@@ -87,7 +90,7 @@ function checkedName(name: string): string {
 }
 
 function limitsOf(wanted: NewKey, nowMs: number): KeyLimits {
-  const {lifeMs, models, ratePerMinute, priority, weight, allowContinue} = wanted
+  const {lifeMs, models, ratePerMinute, priority, weight, allowContinue, admin} = wanted
   if (lifeMs !== undefined && (lifeMs <= 0 || nowMs + lifeMs > LATEST_MS))
     throw new OllamaxError('BAD_INPUT', 'a key cannot expire then', {
       suggestions: ['say how long it is to be good, for example 30d'],
@@ -104,6 +107,7 @@ function limitsOf(wanted: NewKey, nowMs: number): KeyLimits {
     ...(priority === undefined ? {} : {priority}),
     ...(weight === undefined ? {} : {weight}),
     ...(allowContinue ? {allowContinue} : {}),
+    ...(admin ? {admin} : {}),
   }
 }
 
@@ -189,5 +193,6 @@ function shown(key: Key, nowMs: number): ShownKey {
     priority: key.priority ?? 'normal',
     weight: key.weight ?? 1,
     continue: key.allowContinue ?? false,
+    admin: key.admin ?? false,
   }
 }

@@ -8,7 +8,7 @@ import {OllamaxError} from '../errors.ts'
 import type {GenerateRequest} from '../ollama/wire.ts'
 import {readUse} from '../state/leases.ts'
 import {readRates} from '../state/rates-file.ts'
-import {askGateway, gatewayOf, isAbsent} from './ask-gateway.ts'
+import {askGateway, gatewayOf, isAbsent, noneRuns} from './ask-gateway.ts'
 import {leaseDir, ratesPath} from './ask-node.ts'
 import {observe} from './observe.ts'
 import {balanceRequestOf} from './run-model.ts'
@@ -102,11 +102,7 @@ export async function latestDecisions(
     if (!Array.isArray(decisions)) throw strange(gateway.url)
     return {cluster: cluster.name, decisions: decisions as readonly DecisionRecord[]}
   } catch (error) {
-    if (!isAbsent(error)) throw error
-    throw new OllamaxError('NODE_UNREACHABLE', `no gateway runs at ${gateway.url}`, {
-      cause: error,
-      suggestions: ['start it: ollamax serve'],
-    })
+    throw noneRuns(error, gateway) ?? error
   }
 }
 

@@ -12,7 +12,7 @@ export function accessLine(record: RequestRecord): string {
     `,"id":${quoted(record.requestId)},"method":${quoted(record.method)},"route":${quoted(route)}` +
     `,"dialect":"${record.dialect}"${text('key', record.key)}${text('model', record.model)}` +
     `${text('node', record.node)},"status":${record.status},"outcome":"${record.outcome}"` +
-    `,"attempts":${record.attempts}${ms('queueMs', record.queueMs)}` +
+    `,"attempts":${record.attempts}${text('hedge', record.hedge)}${ms('queueMs', record.queueMs)}` +
     `${ms('firstByteMs', record.firstByteMs)}${ms('totalMs', record.totalMs)}` +
     `${count('promptTokens', record.promptTokens)}${count('answerTokens', record.answerTokens)}` +
     `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut}` +

@@ -32,6 +32,12 @@ export function exposeCounts(registry: Registry, tally: Tally): void {
   counter('retries', 'Requests to a further node after one had failed.', ['model'], () =>
     models(tally, 'retries'),
   )
+  counter(
+    'hedges',
+    'Requests to a second node while the first one said nothing, by which of them answered.',
+    ['model', 'outcome'],
+    () => hedges(tally),
+  )
   counter('failed_attempts', 'Requests to a node that it failed.', ['node', 'kind'], () =>
     failures(tally),
   )
@@ -164,6 +170,13 @@ function* tokens(tally: Tally): Series {
 function* models(tally: Tally, what: 'attempts' | 'retries'): Series {
   for (const model of tally.models.values())
     if (model.attempts > 0) yield [{model: model.name}, model[what]]
+}
+
+function* hedges(tally: Tally): Series {
+  for (const {name, hedgesWon, hedgesLost} of tally.models.values()) {
+    if (hedgesWon > 0) yield [{model: name, outcome: 'won'}, hedgesWon]
+    if (hedgesLost > 0) yield [{model: name, outcome: 'lost'}, hedgesLost]
+  }
 }
 
 function* failures(tally: Tally): Series {

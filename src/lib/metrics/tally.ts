@@ -52,6 +52,8 @@ export class ModelTally {
   readonly queue = new Buckets(QUEUE)
   attempts = 0
   retries = 0
+  hedgesWon = 0
+  hedgesLost = 0
 
   constructor(name: string) {
     this.name = name
@@ -116,7 +118,10 @@ export class Tally {
     cell.answerTokens += amount(request.answerTokens)
     if (request.model !== undefined) model.queue.observe(request.queueMs)
     model.attempts += amount(request.attempts)
-    if (request.attempts > 1) model.retries += amount(request.attempts - 1)
+    const hedges = request.hedge === undefined ? 0 : 1
+    if (request.attempts > 1) model.retries += amount(request.attempts - 1 - hedges)
+    if (request.hedge === 'won') model.hedgesWon++
+    else if (request.hedge === 'lost') model.hedgesLost++
     this.bytesIn += amount(request.bytesIn)
     this.bytesOut += amount(request.bytesOut)
     if (request.outcome === 'refused')

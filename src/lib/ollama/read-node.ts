@@ -13,6 +13,15 @@ export interface ReadOptions {
   readonly timeoutMs: number
   /** False: leaves out the version, and one request with it. Default true. */
   readonly version?: boolean
+  /** What is known of it: only what it has in memory is asked for then. */
+  readonly known?: Known | undefined
+}
+
+/** A reading of before, from which the models on disk and the version are taken. */
+export interface Known extends Pick<WholeReading, 'tags'> {
+  readonly reading: Reading & {readonly kind: 'up'}
+  /** Since they were read, ms. */
+  readonly ageMs: number
 }
 
 /**
@@ -49,17 +58,17 @@ export async function readWhole(
   const call = {signal: stop.signal}
   try {
     options.signal.throwIfAborted()
-    const [tags, ps, known] = await Promise.all([
-      readList(endpoint, '/api/tags', call),
+    const {known} = options
+    const [tags, ps, told] = await Promise.all([
+      known ? known.tags : readList(endpoint, '/api/tags', call),
       readList(endpoint, '/api/ps', call),
-      options.version === false ? undefined : version(endpoint, call),
+      known || options.version === false ? undefined : version(endpoint, call),
     ])
     const latencyMs = performance.now() - startedMs
-    const models = tags.map(tagOf)
-    const loaded = ps.map(loadedOf)
-    const up = {kind: 'up', node, atMs: Date.now(), latencyMs, models, loaded} as const
-    const reading = known === undefined ? up : {...up, version: known}
-    return {reading, tags, ps}
+    const now = {node, atMs: Date.now(), latencyMs, loaded: ps.map(loadedOf)}
+    if (known) return {reading: {...known.reading, ...now, modelsAgeMs: known.ageMs}, tags, ps}
+    const up = {kind: 'up', ...now, models: tags.map(tagOf)} as const
+    return {reading: told === undefined ? up : {...up, version: told}, tags, ps}
   } catch (error) {
     options.signal.throwIfAborted()
     return {reading: downReading(node, error), tags: [], ps: []}

@@ -1,7 +1,9 @@
-import type {Readable} from 'node:stream'
+import {Readable} from 'node:stream'
 import {type Dispatcher, errors, Pool} from 'undici'
 import type {Endpoint, NodeEndpoint} from './endpoint.ts'
 import {type Phase, transportError, waitedTooLong} from './errors.ts'
+import type {Address} from './plain/connection.ts'
+import {Connections} from './plain/connections.ts'
 import type {Opened, Transport, WireRequest} from './request.ts'
 
 /** A request as the gateway passes it on: nothing of it is looked at here. */
@@ -11,7 +13,8 @@ export interface UpstreamRequest {
   readonly path: string
   /** Name, value, name, value... without Host, Content-Length and what belongs to one connection. */
   readonly headers: readonly string[]
-  readonly body: Uint8Array | Readable | null
+  /** Several pieces follow one another. */
+  readonly body: Uint8Array | readonly Uint8Array[] | Readable | null
 }
 
 /** Holds back, resumes or ends one exchange. */
@@ -26,7 +29,8 @@ export interface UpstreamControl {
 export interface UpstreamHandler {
   /** The request has a connection, or waits for one; comes before anything else, if it comes at all. */
   started(control: UpstreamControl): void
-  head(status: number, rawHeaders: readonly Buffer[]): void
+  /** Name, value, name, value... as the node has sent them. */
+  head(status: number, headers: readonly string[]): void
   data(chunk: Buffer): void
   end(): void
   /** NODE_UNREACHABLE or TIMEOUT, with `details.phase`; errors of ours from the endpoint as they are. */
@@ -50,9 +54,56 @@ const OPEN_STREAM_MS = 15_000
 /** Ollama itself closes no idle connection. */
 const KEEP_ALIVE_MS = 60_000
 
-/** Opens no connection yet. */
+/** Opens no connection yet. Without TLS and SSH in between the connections are our own, elsewhere undici's. */
 export function openUpstream(endpoint: NodeEndpoint): Upstream {
-  const {origin, prefix, extra, connect} = placeOf(endpoint)
+  const place = placeOf(endpoint)
+  const pooled = overPool(place)
+  const address = addressOf(endpoint)
+  const {send, retire, close} = address ? overPlain(place, address, pooled) : pooled
+  return {send, endpoint: {kind: 'upstream', transport: transportOver(send)}, retire, close}
+}
+
+type Sender = Pick<Upstream, 'send' | 'retire' | 'close'>
+
+/** Streamed bodies (uploads, of which time does not matter) go by `rest`. */
+function overPlain({origin, prefix, extra}: Place, address: Address, rest: Sender): Sender {
+  if (extra.some((it) => /[\r\n\0]/.test(it))) throw new TypeError('a header must be one line')
+  const connections = new Connections(address)
+  const fixed = `Host: ${new URL(origin).host}\r\n${linesOf(extra)}`
+  return {
+    send(request, handler) {
+      const {method, path, headers, body} = request
+      if (body instanceof Readable) return rest.send(request, handler)
+      if (/[^!-~\x80-\xff]/.test(path)) throw new TypeError('a path has characters that no URL has')
+      const bodyless = method === 'HEAD'
+      const pieces = body === null ? [] : Array.isArray(body) ? body : [body as Uint8Array]
+      const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+      const length = body || !(bodyless || method === 'GET') ? `Content-Length: ${bytes}\r\n` : ''
+      const head = `${method} ${prefix}${path} HTTP/1.1\r\n${fixed}${linesOf(headers)}${length}\r\n`
+      connections.send({head, pieces, bytes, bodyless}, handler)
+    },
+    retire: () => Promise.all([connections.retire(), rest.retire()]).then(() => {}),
+    close: () => Promise.all([connections.close(), rest.close()]).then(() => {}),
+  }
+}
+
+function linesOf(headers: readonly string[]): string {
+  let lines = ''
+  for (let at = 0; at + 1 < headers.length; at += 2)
+    lines += `${headers[at]}: ${headers[at + 1]}\r\n`
+  return lines
+}
+
+/** Where a socket can be opened to; undefined where there is TLS or SSH in between. */
+function addressOf(endpoint: NodeEndpoint): Address | undefined {
+  if (endpoint.kind === 'socket') return {path: endpoint.path}
+  if (endpoint.kind !== 'url') return undefined
+  const {protocol, hostname, port} = new URL(endpoint.url)
+  if (protocol !== 'http:') return undefined
+  return {host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80)}
+}
+
+function overPool({origin, prefix, extra, connect}: Place): Sender {
   const pool = new Pool(origin, {
     // The caller keeps the time: undici's own limits would cut cold loads.
     headersTimeout: 0,
@@ -62,18 +113,16 @@ export function openUpstream(endpoint: NodeEndpoint): Upstream {
     connections: null,
     connect,
   })
-  const send = ({method, path, headers, body}: UpstreamRequest, handler: UpstreamHandler) => {
-    const options = {
-      method: method as Dispatcher.HttpMethod,
-      path: prefix + path,
-      headers: extra.length > 0 ? [...headers, ...extra] : (headers as string[]),
-      body,
-    }
-    pool.dispatch(options, new Relay(handler))
-  }
   return {
-    send,
-    endpoint: {kind: 'upstream', transport: transportOver(send)},
+    send({method, path, headers, body}, handler) {
+      const options = {
+        method: method as Dispatcher.HttpMethod,
+        path: prefix + path,
+        headers: extra.length > 0 ? [...headers, ...extra] : (headers as string[]),
+        body: Array.isArray(body) ? Buffer.concat(body) : (body as Uint8Array | Readable | null),
+      }
+      pool.dispatch(options, new Relay(handler))
+    },
     retire: () => pool.close().catch(() => {}),
     close: () => pool.destroy().catch(() => {}),
   }
@@ -141,7 +190,11 @@ class Relay implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     if (status < 200 || this.#over) return
     this.#phase = 'body'
-    this.#to.head(status, (controller.rawHeaders ?? []) as Buffer[])
+    const raw = (controller.rawHeaders ?? []) as readonly Buffer[]
+    this.#to.head(
+      status,
+      raw.map((it) => it.toString('latin1')),
+    )
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -212,9 +265,9 @@ function plain({method, path, headers = {}, body}: WireRequest): UpstreamRequest
   }
 }
 
-function headersOf(raw: readonly Buffer[]): Record<string, string> {
+function headersOf(raw: readonly string[]): Record<string, string> {
   const headers: Record<string, string> = {}
   for (let at = 0; at + 1 < raw.length; at += 2)
-    headers[`${raw[at]}`.toLowerCase()] = `${raw[at + 1]?.toString('latin1')}`
+    headers[`${raw[at]}`.toLowerCase()] = `${raw[at + 1]}`
   return headers
 }

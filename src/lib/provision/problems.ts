@@ -1,7 +1,7 @@
+import {isLoopback} from '../cluster/loopback.ts'
 import type {Facts} from './facts.ts'
 import {type Layout, stagingDir} from './layout.ts'
 import type {Problem, WantedNode} from './plan-value.ts'
-import {isLoopback} from './read-facts.ts'
 
 const MIB = 2 ** 20
 

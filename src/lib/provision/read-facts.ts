@@ -1,3 +1,4 @@
+import {isLoopback} from '../cluster/loopback.ts'
 import type {Facts, Gpu, Installation, InstalledBy, Known, Place, Sudo, Tree} from './facts.ts'
 
 /** Wall time on our side when the script was sent and when its answer was whole, ms since the epoch. */
@@ -206,11 +207,6 @@ function readAddress(hex: string): string {
   if (bytes.slice(0, 15).every((byte) => byte === 0) && bytes[15] === 1) return '::1'
   if (bytes.slice(0, 10).every((byte) => byte === 0)) return bytes.slice(12).join('.')
   return Buffer.from(bytes).toString('hex').match(/.{4}/g)?.join(':') ?? 'unknown'
-}
-
-/** True for an address that only the machine itself reaches. */
-export function isLoopback(address: string): boolean {
-  return address === '::1' || address === 'localhost' || address.startsWith('127.')
 }
 
 function readInstallation(lines: ReadonlyMap<string, string[]>, prefix: string): Installation {

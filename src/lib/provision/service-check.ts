@@ -1,4 +1,5 @@
 import {setTimeout as wait} from 'node:timers/promises'
+import {isLoopback} from '../cluster/loopback.ts'
 import {OllamaxError} from '../errors.ts'
 import type {Remote} from '../ssh/remote.ts'
 import type {Facts} from './facts.ts'
@@ -7,7 +8,7 @@ import {type Layout, layoutFor, RESTART_MS} from './layout.ts'
 import type {Plan} from './plan-value.ts'
 import {asRoot, type Root} from './privilege.ts'
 import {awaitVersion} from './probe.ts'
-import {isLoopback, readEnvironment} from './read-facts.ts'
+import {readEnvironment} from './read-facts.ts'
 import {IN_FORCE, KILL, WHY_DOWN} from './scripts.ts'
 
 export interface Service {

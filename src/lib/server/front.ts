@@ -1,4 +1,5 @@
 import type {RateLimiter} from '../auth/rate-limit.ts'
+import type {DispatchRequest} from '../balancer/dispatch-request.ts'
 import type {RequestRecord} from '../cluster/request-record.ts'
 import type {Insight} from '../gateway/insight.ts'
 import type {BlobPlaces} from '../gateway/manage.ts'
@@ -23,8 +24,8 @@ export interface Core {
   /** Ours. */
   readonly version: string
   readonly openTracing: () => Promise<Tracing>
-  /** A request has ended; `inference`: it asked a model. */
-  ended(record: RequestRecord, inference: boolean): void
+  /** A request has ended; `inference`: it asked a model; `asked`: the dispatcher, and for what. */
+  ended(record: RequestRecord, inference: boolean, asked: DispatchRequest | undefined): void
 }
 
 /** Those who answer clients: this process, or workers. */

@@ -1,10 +1,9 @@
-import type {IncomingMessage} from 'node:http'
 import {findCredential} from '../auth/credentials.ts'
 import type {Key} from '../auth/key.ts'
 import type {Identified, Keyring} from '../auth/keyring.ts'
 import type {Taken} from '../auth/rate-limit.ts'
 import type {Problem} from '../gateway/dialects/problem.ts'
-import {type Admitted, type Guard, openGuard, type Refused} from '../gateway/guard.ts'
+import {type Admitted, type Asking, type Guard, openGuard, type Refused} from '../gateway/guard.ts'
 
 /** Counts in this process, or asks the one that counts for all. */
 export interface Limiter {
@@ -37,8 +36,8 @@ export function keyGuard({keyring, limiter, required}: KeyGuardOptions): Guard {
   return (request, nowMs) => {
     if (!required()) return openGuard(request)
     const found = findCredential({
-      method: request.method ?? 'GET',
-      target: request.url ?? '/',
+      method: request.method,
+      target: request.url,
       rawHeaders: request.rawHeaders,
     })
     // No path: what stands in it may be a token, and the root is open to all.
@@ -68,6 +67,7 @@ function admitted(target: string, key: Key, ring: Keyring): Admitted {
     weight: key.weight ?? 1,
     priority: key.priority ?? 'normal',
     continues: key.allowContinue ?? false,
+    admin: key.admin ?? false,
     everyModel: key.models === undefined,
     mayUse: (model) => ring.mayUse(key, model),
   }
@@ -85,9 +85,9 @@ const tooMany = ({name, ratePerMinute}: Key, retryAfterMs: number): Problem => (
  * 401, and 403 for the `ollama` command: that one takes 401 for a demand to sign in at ollama.com, and shows
  * the words of everything else.
  */
-const unauthorized = ({headers}: IncomingMessage, message: string): Problem => ({
-  status: headers['user-agent']?.startsWith('ollama/') ? 403 : 401,
+const unauthorized = (request: Asking, message: string): Problem => ({
+  status: request.header('user-agent')?.startsWith('ollama/') ? 403 : 401,
   message,
 })
 
-const isHealth = ({url}: IncomingMessage) => url === '/healthz' || url === '/readyz'
+const isHealth = ({url}: Asking) => url === '/healthz' || url === '/readyz'

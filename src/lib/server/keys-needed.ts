@@ -1,6 +1,7 @@
 import type {Keyring} from '../auth/keyring.ts'
+import {isLoopback} from '../cluster/loopback.ts'
 import {OllamaxError} from '../errors.ts'
-import {isLoopback, type ListenAddress} from './listen-address.ts'
+import type {ListenAddress} from './listen-address.ts'
 
 export interface KeysNeededOptions {
   readonly listen: ListenAddress

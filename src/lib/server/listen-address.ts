@@ -1,4 +1,3 @@
-import {isIP} from 'node:net'
 import {OllamaxError} from '../errors.ts'
 
 export interface ListenAddress {
@@ -18,10 +17,4 @@ export function parseListen(text: string): ListenAddress {
   throw new OllamaxError('BAD_INPUT', `"${text}" is no address to listen on`, {
     suggestions: ['--listen 127.0.0.1:11435', '--listen [::1]:11435'],
   })
-}
-
-/** True if nobody outside this machine can connect. A name counts only if it is `localhost`. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true
-  return isIP(host) === 4 && host.startsWith('127.')
 }

@@ -1,11 +1,12 @@
 import {hostname} from 'node:os'
 import type {Keyring} from '../auth/keyring.ts'
+import {isLoopback} from '../cluster/loopback.ts'
 import {PrefixHasher} from '../gateway/body/prefix.ts'
 import {DEFAULT_LIMITS, type Gateway, openGateway} from '../gateway/gateway.ts'
 import type {Floor} from '../gateway/serve-exchange.ts'
 import type {Tracing} from '../trace/tracing.ts'
 import {keyGuard, type Limiter} from './key-guard.ts'
-import {isLoopback, type ListenAddress} from './listen-address.ts'
+import type {ListenAddress} from './listen-address.ts'
 
 /** How the address is to be. */
 export interface DoorSettings {

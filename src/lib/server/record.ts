@@ -10,7 +10,7 @@ export function recordOf(exchange: Exchange): RequestRecord {
   const record: {-readonly [field in keyof RequestRecord]: RequestRecord[field]} = {
     requestId: exchange.requestId,
     atMs: Date.now() - totalMs,
-    method: request.method ?? '',
+    method: request.method,
     route: route.name,
     dialect: route.kind === 'own' || route.kind === 'unknown' ? 'other' : exchange.dialect,
     status: response.headersSent ? response.statusCode : 0,
@@ -27,6 +27,7 @@ export function recordOf(exchange: Exchange): RequestRecord {
   if (exchange.firstByteMs !== undefined) record.firstByteMs = exchange.firstByteMs
   if (exchange.promptTokens !== undefined) record.promptTokens = exchange.promptTokens
   if (exchange.answerTokens !== undefined) record.answerTokens = exchange.answerTokens
+  if (exchange.hedge !== undefined) record.hedge = exchange.hedge
   if (exchange.reason !== undefined) record.reason = exchange.reason
   return record
 }

@@ -69,10 +69,10 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
         version: options.version,
         onTrouble: (words) => log.warn(words),
       }),
-    ended(record, inference) {
+    ended(record, inference, asked) {
       metrics.record(record)
       log.access(record)
-      if (inference) decisions.add(record)
+      if (inference) decisions.add(record, asked)
     },
   }
   const front: Front = workers > 1 ? new WorkersFront(core, workers) : ownFront(core)

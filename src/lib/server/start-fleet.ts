@@ -5,7 +5,6 @@ import {policyNamed} from '../balancer/policies.ts'
 import type {Rate} from '../balancer/rates.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
-import {steadyMs} from '../gateway/clock.ts'
 import {Fleet} from '../gateway/fleet.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {NodeEndpoint} from '../ollama/endpoint.ts'
@@ -26,7 +25,14 @@ export interface RunningFleet {
 export interface FleetHooks {
   /** Carries out what the dispatcher decides. */
   readonly sink: DispatchSink
-  /** A node was read; the dispatcher knows it already. */
+  /** Whom to tell of requests from now on; comes before everything else. */
+  use(dispatcher: Dispatcher): void
+  /**
+   * Passes an event of the world on to the dispatcher: now, or where that is at work already and must not be called,
+   * afterwards. `nowMs`: by its clock.
+   */
+  tell(event: (nowMs: number) => void): void
+  /** A node was read; the dispatcher is told of it first. */
   readonly read?: (reading: Reading) => void
 }
 
@@ -37,28 +43,32 @@ const KEEP_MS = 60_000
 export function startFleet(
   tools: Pick<Tools, 'endpoint' | 'paths'>,
   cluster: Cluster,
-  {sink, read}: FleetHooks,
+  hooks: FleetHooks,
 ): RunningFleet {
   const ratesPath = join(tools.paths.cache, 'rates', `${cluster.name}.json`)
   const dispatcher = new Dispatcher({
-    sink,
+    sink: hooks.sink,
     random: Math.random,
     policy: policyNamed(cluster.policy),
     rates: readRates<Rate>(ratesPath),
   })
+  hooks.use(dispatcher)
   const fleet: Fleet = new Fleet({
     endpointOf: (node) => ownEndpoint(tools, node),
     onReading: (reading) => {
       // Its time becomes one of the clock that all times of the dispatcher are of.
-      const nowMs = steadyMs()
-      dispatcher.observe({...reading, atMs: nowMs}, nowMs)
-      read?.(reading)
+      hooks.tell((nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs))
+      hooks.read?.(reading)
     },
+    inFlight: (node) => dispatcher.inFlight(node),
   })
   const apply = (wanted: Cluster) => {
     fleet.setNodes(wanted.nodes)
-    dispatcher.setNodes(wanted.nodes.map(balancedNode), steadyMs())
-    dispatcher.setPolicy(policyNamed(wanted.policy))
+    hooks.tell((nowMs) => {
+      dispatcher.setNodes(wanted.nodes.map(balancedNode), nowMs)
+      dispatcher.setPolicy(policyNamed(wanted.policy))
+      dispatcher.setHedging(wanted.gateway?.hedge ?? false)
+    })
   }
   apply(cluster)
   const keep = () => replaceRates(ratesPath, dispatcher.rates())

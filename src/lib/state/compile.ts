@@ -221,8 +221,13 @@ function toCluster(name: string, file: ClusterFile): Cluster {
   }
 }
 
-function toGateway({url, key, ca}: NonNullable<ClusterFile['gateway']>): GatewaySpec {
-  return {url, ...(key === undefined ? {} : {key}), ...(ca === undefined ? {} : {ca})}
+function toGateway({url, key, ca, hedge}: NonNullable<ClusterFile['gateway']>): GatewaySpec {
+  return {
+    url,
+    ...(key === undefined ? {} : {key}),
+    ...(ca === undefined ? {} : {ca}),
+    ...(hedge === undefined ? {} : {hedge}),
+  }
 }
 
 const texts = (of: Readonly<Record<string, string | number | boolean>> = {}) =>

@@ -27,6 +27,7 @@ const common = {
   weight: z.number().positive().max(1000).optional(),
   priority: z.enum(PRIORITIES).optional(),
   allowContinue: z.boolean().optional(),
+  admin: z.boolean().optional(),
 }
 
 // Strict: a field that we do not know may be a limit that we would not keep.

@@ -175,6 +175,12 @@ export const clusterSchema = z.strictObject({
       url: text(urlProblem).describe('where `ollamax serve` can be reached'),
       key: secretRef.optional().describe('key for it: `{env: NAME}` or `{file: PATH}`'),
       ca: z.string().min(1).optional().describe('PEM file with the CA to trust for `url`'),
+      hedge: z
+        .boolean()
+        .optional()
+        .describe(
+          '`true`: it asks a second warm, idle node when a first token is late, for at most 5 % of the requests',
+        ),
     })
     .optional()
     .describe('a running gateway of this cluster: prompts go through it, so that it sees them all'),

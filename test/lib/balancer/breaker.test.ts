@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import {expect, test} from 'vitest'
+import {describe, expect, test} from 'vitest'
 import {Breaker} from '../../../src/lib/balancer/breaker.ts'
+import {Trials} from '../../../src/lib/balancer/trials.ts'
 
 const opened = (nowMs = 0) => {
   const breaker = new Breaker()
@@ -91,4 +92,46 @@ test('whatever comes in whatever order, there is never a second probe at a time'
       }
     }),
   )
+})
+
+describe('trials of what has failed of late', () => {
+  /** Each is made as soon as it is due and fails after `costMs`; returns the pauses between them. */
+  const pauses = (count: number, costMs: number, shown = false) => {
+    const trials = new Trials()
+    let nowMs = 0
+    return Array.from({length: count}, () => {
+      trials.failed({sentMs: nowMs, shown}, nowMs + costMs)
+      nowMs += costMs
+      const fromMs = nowMs
+      while (!trials.due(nowMs)) nowMs += 500
+      trials.given(nowMs)
+      expect(trials.due(nowMs)).toBe(false)
+      return nowMs - fromMs
+    })
+  }
+
+  test('come the more seldom the more they cost, and never less often than once a minute', () => {
+    expect(pauses(6, 1)).toEqual([1000, 2000, 4000, 8000, 8000, 8000])
+    expect(pauses(6, 3000)).toEqual([1000, 2000, 4000, 8000, 12_000, 12_000])
+    expect(pauses(8, 100_000).at(-1)).toBe(60_000)
+    expect(pauses(8, 1, true).at(-1)).toBe(60_000)
+  })
+
+  test('are one failure when all that were under way fail, and none after a success', () => {
+    const trials = new Trials()
+    for (let one = 0; one < 16; one++) trials.failed({sentMs: 0, shown: false}, 10 + one)
+    expect(trials.due(1009)).toBe(false)
+    expect(trials.due(1010)).toBe(true)
+    trials.succeeded()
+    expect(trials.due(1e9)).toBe(false)
+  })
+
+  test('are cut short, but for one of eight: it may be slow only', () => {
+    const trials = new Trials()
+    const brief = Array.from({length: 16}, (_, at) => {
+      trials.failed({sentMs: at, shown: false}, at + 0.5)
+      return trials.brief
+    })
+    expect(brief.filter((one) => !one)).toHaveLength(2)
+  })
 })

@@ -132,6 +132,40 @@ describe('contexts and loads', () => {
     expect(door.submit(ask(100, {model: 'extra'}), 20_000)).toBe('roomy')
   })
 
+  describe('a node that has come back with nothing in memory', () => {
+    /** The model was asked for each so many ms until now, then one is running on `warm`, and one more comes. */
+    const next = (everyMs: number, beside: readonly ReturnType<typeof tag>[] = []) => {
+      const x = tag('x', {sizeBytes: 4e9})
+      const door = new Door()
+      door.dispatcher.setNodes([node('warm'), node('back', {memoryBytes: 5e9})], 0)
+      door.dispatcher.observe(up('warm', {has: [x, ...beside], hot: [x]}), 0)
+      door.dispatcher.observe(up('back', {has: [x, ...beside], hot: beside}), 0)
+      let nowMs = 0
+      for (let id = 1; id <= 20; id++) {
+        const only = id % 2 ? 'warm' : undefined
+        door.submit(ask(id, {model: 'x', ...(only ? {only} : {})}), nowMs)
+        door.ok(id, nowMs + 2000, stats(2000))
+        nowMs += everyMs
+      }
+      for (const [at, {name}] of beside.entries()) {
+        door.submit(ask(50 + at, {model: name, only: 'back'}), nowMs)
+        door.ok(50 + at, nowMs + 100)
+      }
+      door.submit(ask(100, {model: 'x'}), nowMs)
+      door.submit(ask(101, {model: 'x'}), nowMs)
+      return door.nodeOf(101)
+    }
+
+    test('loads what is asked for often, though the first one would be done as soon elsewhere', () => {
+      expect(next(3000)).toBe('back')
+    })
+
+    test('loads nothing that is asked for seldom, or that pushes out what others use', () => {
+      expect(next(1_000_000)).toBeUndefined()
+      expect(next(3000, [tag('y', {sizeBytes: 4e9})])).toBeUndefined()
+    })
+  })
+
   test('a model that is larger than the node is not sent there', () => {
     const door = new Door()
     door.dispatcher.setNodes([node('a', {memoryBytes: 1e9})], 0)
@@ -155,6 +189,51 @@ describe('who waits', () => {
     door.submit(ask(100, {tenant: 'other'}), 1)
     expect(door.queued.get(100)).toBeLessThanOrEqual(2)
     expect(door.queued.size).toBe(10)
+  })
+
+  describe('shares between tenants hold', () => {
+    /** Ends what runs, one after the other, and tells how many of each tenant were sent meanwhile. */
+    const shares = (door: Door, tenants: ReadonlyMap<number, string>, count: number) => {
+      const sent: Record<string, number> = {}
+      const from = door.sent.length
+      for (let nowMs = 1000; door.sent.length < from + count; nowMs += 1000)
+        for (const id of [...door.running.keys()]) door.ok(id, nowMs)
+      for (const [id] of door.sent.slice(from, from + count)) {
+        const tenant = tenants.get(id) ?? ''
+        sent[tenant] = (sent[tenant] ?? 0) + 1
+      }
+      return sent
+    }
+
+    test('from the first request on, also for those that came before anything was known of times', () => {
+      const door = new Door().with('a')
+      const tenants = new Map<number, string>()
+      const submit = (id: number, tenant: string, weight: number) => {
+        tenants.set(id, tenant)
+        door.submit(ask(id, {tenant, weight}), 0)
+      }
+      for (let id = 1; id <= 50; id++) submit(id, 'early', 1)
+      shares(door, tenants, 5)
+      for (let id = 101; id <= 150; id++) submit(id, 'late', 3)
+      const {early = 0, late = 0} = shares(door, tenants, 40)
+      expect(late).toBeGreaterThanOrEqual(28)
+      expect(early).toBeGreaterThanOrEqual(8)
+    })
+
+    test('by what is asked for, not by the number of requests', () => {
+      const door = new Door().with('a')
+      const tenants = new Map<number, string>()
+      for (let id = 1; id <= 200; id++) {
+        const tenant = id % 2 ? 'long' : 'short'
+        tenants.set(id, tenant)
+        // More than is usual is not expected only because it is allowed.
+        const maxAnswerTokens = id % 2 ? 100 : 5
+        door.submit(ask(id, {tenant, maxAnswerTokens, promptTokens: 100}), 0)
+      }
+      const {long = 0, short = 0} = shares(door, tenants, 88)
+      expect(short / long).toBeGreaterThan(8)
+      expect(short / long).toBeLessThan(13)
+    })
   })
 
   test('it is refused when it has waited for as long as anybody may', () => {

@@ -20,8 +20,8 @@ test('a node that answers 500 at once becomes less attractive, however fast and 
   }
   expect(door.refused.size).toBe(0)
   expect(counts.good).toBe(300)
-  // Within 45 s it is asked once, found out, and at most tried again now and then.
-  expect(counts.bad).toBeLessThanOrEqual(5)
+  // Within 45 s it is found out, and then only tried whether it still does: not more often than each eight seconds.
+  expect(counts.bad).toBeLessThanOrEqual(9)
 })
 
 describe('a failed attempt', () => {
@@ -148,6 +148,50 @@ describe('what is remembered of it', () => {
     expect(sizes[1]).toBeLessThan(8)
     expect(sizes[1]).toBeGreaterThanOrEqual(1)
     expect(door.running.size).toBe(8)
+  })
+})
+
+describe('a hang', () => {
+  const short = (id: number, more = {}) => ask(id, {promptTokens: 4, ...more})
+  const patienceOf = (door: Door, id: number) => door.running.get(id)?.patience.firstByteMs ?? 0
+
+  test('is found soon, too, where all prompts are too short to tell a speed', () => {
+    const door = new Door().with('a', 'b')
+    for (let id = 1; id <= 10; id++) {
+      door.submit(short(id), id * 1000)
+      if (id === 1) expect(patienceOf(door, id)).toBeGreaterThanOrEqual(60_000)
+      door.dispatcher.began(id, id * 1000 + 31)
+      door.ok(id, id * 1000 + 230, stats(200, {totalMs: 231, promptTokens: 8, promptMs: 30}))
+    }
+    door.submit(short(11), 20_000)
+    expect(patienceOf(door, 11)).toBeGreaterThan(8 * 30)
+    expect(patienceOf(door, 11)).toBeLessThan(5000)
+    // Of a long prompt that says nothing.
+    door.ok(11, 20_100, stats(200, {promptTokens: 8, promptMs: 30}))
+    door.submit(ask(12, {promptTokens: 4000}), 21_000)
+    expect(patienceOf(door, 12)).toBeGreaterThanOrEqual(60_000)
+  })
+
+  test('is found soon where the node tells no durations and prompts are short', () => {
+    const door = new Door().with('a', 'b')
+    for (let id = 1; id <= 10; id++) {
+      door.submit(short(id), id * 1000)
+      door.dispatcher.began(id, id * 1000 + 31)
+      door.ok(id, id * 1000 + 230, {promptTokens: 8, answerTokens: 20})
+    }
+    door.submit(short(11), 20_000)
+    expect(patienceOf(door, 11)).toBeLessThan(5000)
+  })
+
+  test('is found soon where answers come whole and no durations are told', () => {
+    const door = new Door().with('a', 'b')
+    for (let id = 1; id <= 10; id++) {
+      door.submit(ask(id, {streams: false}), id * 1000)
+      door.ok(id, id * 1000 + 230, {promptTokens: 100, answerTokens: 20})
+    }
+    door.submit(ask(11, {streams: false}), 20_000)
+    expect(patienceOf(door, 11)).toBeGreaterThan(8 * 230)
+    expect(patienceOf(door, 11)).toBeLessThan(10_000)
   })
 })
 

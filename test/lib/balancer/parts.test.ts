@@ -72,8 +72,10 @@ describe('slots', () => {
 
   test('what was in vain is tried again, after longer and longer', () => {
     const slots = new Slots(64)
-    const run = (atOnce: number, queueMs: number, nowMs: number) =>
-      slots.learn({atOnce, queueMs, tookMs: 1000, work: 100}, nowMs)
+    const run = (atOnce: number, queueMs: number, nowMs: number) => {
+      for (let one = 0; one < 2; one++)
+        slots.learn({atOnce, queueMs, tookMs: 1000, work: 100}, nowMs)
+    }
     run(1, 0, 0)
     expect(slots.count).toBe(2)
     run(2, 900, 1)
@@ -81,6 +83,11 @@ describe('slots', () => {
     run(1, 0, 29_000)
     expect(slots.count).toBe(1)
     run(1, 0, 30_002)
+    expect(slots.count).toBe(2)
+    run(2, 900, 30_003)
+    run(1, 0, 89_000)
+    expect(slots.count).toBe(1)
+    run(1, 0, 90_004)
     expect(slots.count).toBe(2)
   })
 })

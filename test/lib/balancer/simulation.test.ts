@@ -1,14 +1,14 @@
 import {expect, test} from 'vitest'
 import {boundOf} from '../../../scripts/sim/bound.ts'
 import {FLEETS} from '../../../scripts/sim/fleets.ts'
-import {simulate} from '../../../scripts/sim/simulate.ts'
-import {summaryOf} from '../../../scripts/sim/summary.ts'
 import type {PolicyName} from '../../../src/lib/balancer/policies.ts'
+import {simulate} from '../../../src/lib/simulator/simulate.ts'
+import {summaryOf} from '../../../src/lib/simulator/summary.ts'
 
 // The same seed gives the same figures, so these are no measurements of the machine. `npm run sim` shows all.
 const SEED = 1
-const fleetOf = (name: string) => {
-  const fleet = FLEETS[name]?.(SEED)
+const fleetOf = (name: string, seed = SEED) => {
+  const fleet = FLEETS[name]?.(seed)
   if (!fleet) throw new Error(`no fleet ${name}`)
   return fleet
 }
@@ -37,3 +37,21 @@ test.each(['equal', 'slots unknown', 'one dying'])(
 test('of a node that refuses, fails and hangs only those suffer of whose answer something was sent', () => {
   expect(simulated('one dying', 'expected-time').failed).toBeLessThanOrEqual(2)
 })
+
+test.each([
+  ['refuse', 1],
+  ['refuse', 5],
+  ['error', 1],
+  ['hang', 2],
+])(
+  'a node that has recovered gets its first request within seconds and its share within a minute: %s, %d',
+  (kind, seed) => {
+    const fleet = fleetOf('one dying', seed)
+    const {toMs = 0} = fleet.nodes[0]?.faults?.find((fault) => fault.kind === kind) ?? {}
+    const sent = simulate(fleet, 'expected-time', seed).sent.filter(({atMs}) => atMs >= toMs)
+    const its = sent.filter(({node}) => node === 'n0')
+    expect((its[0]?.atMs ?? Number.POSITIVE_INFINITY) - toMs).toBeLessThan(15_000)
+    const minute = (list: typeof sent) => list.filter(({atMs}) => atMs < toMs + 60_000).length
+    expect(minute(its)).toBeGreaterThanOrEqual(minute(sent) / 8)
+  },
+)

@@ -96,3 +96,58 @@ describe.each(SPOKEN)('$path: a runner that dies', (spoken) => {
     expect(gateway.ended[0]).toMatchObject({outcome: 'failed', attempts: 2})
   })
 })
+
+/** The node ends the answer cleanly although it is not whole, as Ollama does with the same word again and again. */
+const stop = (afterTokens: number): Fault => ({kind: 'cut', afterTokens, how: 'clean'})
+
+// A whole answer of /v1/responses says `completed` also where the answer was not.
+describe.each(SPOKEN.filter(({path}) => path !== '/v1/responses'))(
+  '$path: a whole answer that says itself that it is none',
+  (spoken) => {
+    test('is asked for elsewhere', async () => {
+      const gateway = await start(stop(2), undefined)
+      const replies = await Promise.all(Array.from({length: 4}, () => ask(gateway, spoken, false)))
+      for (const {status, text} of replies) {
+        expect(status).toBe(200)
+        expect(text).toContain('one two three four five')
+      }
+      expect(replies.some(({attempts}) => attempts === '2')).toBe(true)
+      expect(gateway.failures).toContain('n1 cut')
+    })
+
+    test('is no answer where all nodes do so', async () => {
+      const gateway = await start(stop(2), stop(0))
+      const {status, text} = await ask(gateway, spoken, false)
+      expect(status).toBe(502)
+      expect(text).toContain('broke off its answer')
+      await waitFor('the end', () => gateway.ended.length > 0)
+      expect(gateway.ended[0]).toMatchObject({outcome: 'failed', attempts: 2})
+    })
+
+    test('too long to be held breaks the connection', async () => {
+      const gateway = await start(stop(2))
+      await gateway.nodes[0]?.set({answer: `${'x'.repeat(1_200_000)} two three`})
+      await expect(ask(gateway, spoken, false)).rejects.toThrow()
+      await waitFor('the end', () => gateway.ended.length > 0)
+      expect(gateway.ended[0]).toMatchObject({outcome: 'failed'})
+    })
+  },
+)
+
+test('what a tool is called with does not make an answer whole, nor cut one off', async () => {
+  const gateway = await start(stop(1), undefined)
+  const args = {done: true, x: {done: false}}
+  for (const node of gateway.nodes) await node.set({toolCall: {name: 'f', arguments: args}})
+  await gateway.nodes[1]?.set({models: [{name: 'tiny', capabilities: ['completion', 'tools']}]})
+  await gateway.nodes[0]?.set({models: [{name: 'tiny', capabilities: ['completion', 'tools']}]})
+  const [chat] = SPOKEN
+  if (!chat) throw new Error('no dialect')
+  const tools = [{type: 'function', function: {name: 'f', parameters: {}}}]
+  const spoken = {...chat, body: {...chat.body, tools}}
+  for (let count = 0; count < 3; count++) {
+    const {status, text} = await ask(gateway, spoken, false)
+    expect(status).toBe(200)
+    expect(JSON.parse(text)).toMatchObject({done: true, message: {tool_calls: [{}]}})
+  }
+  expect(gateway.failures).toContain('n1 cut')
+})

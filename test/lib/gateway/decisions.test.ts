@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import {expect, test} from 'vitest'
+import type {DispatchRequest} from '../../../src/lib/balancer/dispatch-request.ts'
 import {Decisions} from '../../../src/lib/gateway/decisions.ts'
 import {requestRecord} from '../../support/request-record.ts'
 
@@ -44,4 +45,40 @@ test('what is not known is null', () => {
     outcome: 'refused',
     queueMs: 1.23,
   })
+})
+
+const asked = (changes: Partial<DispatchRequest> = {}): DispatchRequest => ({
+  ...{id: 1, model: 'llama3.2', promptTokens: 7, tenant: 'k1', priority: 'low'},
+  ...{prefix: [], blockTokens: 128, canSetNumCtx: true},
+  ...changes,
+})
+
+test('a recording has them in the order of their coming, and only what a replay can submit again', () => {
+  const decisions = new Decisions(10)
+  for (const [id, atMs] of [
+    ['late', 3000],
+    ['early', 1000],
+    ['middle', 2000],
+  ] as const)
+    decisions.add(requestRecord({requestId: id, atMs}), asked())
+  decisions.add(requestRecord({requestId: 'never submitted', atMs: 0}))
+  const recorded = decisions.recorded(10, everything)
+  expect(recorded.map(({id}) => id)).toEqual(['early', 'middle', 'late'])
+  expect(recorded[0]?.asked).toMatchObject({key: 'k1', priority: 'low', weight: 1, numCtx: null})
+})
+
+test('it tells which sessions and beginnings are the same, and not what they are', () => {
+  const decisions = new Decisions(10)
+  const all: Array<Partial<DispatchRequest>> = [
+    {session: 'alice@example.com', prefix: [-99, 1234567]},
+    {session: 'bob', prefix: [-99, 7654321]},
+    {session: 'alice@example.com', prefix: [-99, 1234567]},
+  ]
+  for (const [at, one] of all.entries()) decisions.add(requestRecord({atMs: at}), asked(one))
+  const told = decisions.recorded(10, everything).map((one) => one.asked)
+  expect(told[0]).toEqual(told[2])
+  expect(told[0]?.session).not.toBe(told[1]?.session)
+  expect(told[0]?.prefix[0]).toBe(told[1]?.prefix[0])
+  expect(told[0]?.prefix[1]).not.toBe(told[1]?.prefix[1])
+  expect(JSON.stringify(told)).not.toMatch(/alice|bob|99|1234567|7654321/)
 })

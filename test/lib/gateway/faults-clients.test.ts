@@ -280,8 +280,9 @@ describe('a crowd', () => {
 
   const keys: Guard = (request) => ({
     kind: 'admitted',
-    target: request.url ?? '/',
-    tenant: String(request.headers['x-api-key'] ?? ''),
+    admin: false,
+    target: request.url,
+    tenant: request.header('x-api-key') ?? '',
     weight: 1,
     priority: 'high',
     continues: false,

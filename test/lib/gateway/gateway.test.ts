@@ -1,5 +1,6 @@
 import {describe, expect, test} from 'vitest'
 import type {FakeOptions} from '../../support/fake-ollama/options.ts'
+import type {TestGateway} from '../../support/gateway.ts'
 import {gatewayHarness, linesOf, post} from '../../support/gateway-harness.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
@@ -189,6 +190,59 @@ describe('vectors', () => {
     const reply = await post(gateway, '/api/generate', {model: 'm', prompt: 'hi'})
     expect(reply.status).toBe(200)
   })
+})
+
+describe('vectors of a model that makes none on this node, and maybe on an older one', () => {
+  const ask = {model: 'm', input: 'hi'}
+  /** Ollama 0.24 tells of no model what it can, and makes vectors of chat models. */
+  const old = {
+    models: [{name: 'm', capabilities: ['completion', 'embedding'], listedCapabilities: null}],
+  }
+  const own = async (gateway: TestGateway, headers: Record<string, string> = {}) => {
+    const reply = await post(gateway, '/api/embed', ask, {headers})
+    return {status: reply.status, text: await reply.text()}
+  }
+
+  test('come from the older one', async () => {
+    const gateway = await start([{models: ['m']}, old])
+    expect(await own(gateway)).toMatchObject({status: 200})
+  })
+
+  test('are refused in the words of the node where the older one is down', async () => {
+    const gateway = await start([{models: ['m']}, old])
+    await gateway.nodes[1]?.set({fault: {kind: 'refuse'}})
+    await gateway.fleet.fresh(['n2'], 5000)
+    const {status, text} = await own(gateway)
+    expect({status, text}).toMatchObject({status: 501})
+    expect(text).toContain('This server does not support embeddings')
+  })
+
+  test('are refused in the words of the node that the client asks for', async () => {
+    const gateway = await start([{models: ['m']}, old])
+    expect(await own(gateway, {'x-ollamax-node': 'n1'})).toMatchObject({status: 501})
+  })
+
+  test('are to be asked for again while the node is down that lists it as one that makes them', async () => {
+    const able = {models: [{name: 'm', capabilities: ['embedding']}]}
+    const gateway = await start([{models: ['m']}, able])
+    await gateway.nodes[1]?.set({fault: {kind: 'refuse'}})
+    await gateway.fleet.fresh(['n2'], 5000)
+    expect(await own(gateway)).toMatchObject({status: 503})
+  })
+})
+
+test('who waited with status lines gets an answer that is no stream as one more line', async () => {
+  const gateway = await start([{decodeTokensPerS: 20, answerTokens: 10}], {slots: 1})
+  const first = post(gateway, '/api/chat', chat)
+  await waitFor('it to run', () =>
+    gateway.nodes[0]?.requests.some(({path}) => path === '/api/chat'),
+  )
+  const load = {model: 'tiny', prompt: ''}
+  const headers = {'x-ollamax-queue-status': 'true'}
+  const lines = linesOf(await (await post(gateway, '/api/generate', load, {headers})).text())
+  expect(lines[0]).toMatchObject({status: 'queued'})
+  expect(lines.at(-1)).toMatchObject({done: true, done_reason: 'load'})
+  await (await first).text()
 })
 
 describe('after the first byte', () => {

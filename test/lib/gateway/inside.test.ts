@@ -1,4 +1,5 @@
 import {expect, test} from 'vitest'
+import type {Recording} from '../../../src/lib/cluster/recording.ts'
 import type {DecisionRecord, RoutePlan} from '../../../src/lib/cluster/routing.ts'
 import {type Guard, openGuard} from '../../../src/lib/gateway/guard.ts'
 import type {FakeOptions} from '../../support/fake-ollama/options.ts'
@@ -124,6 +125,28 @@ test('decisions tell what became of each inference, and of nothing else', async 
   })
 })
 
+test('a recording has what was learned of the nodes, and what each request asked for', async () => {
+  const gateway = await start([{decodeTokensPerS: 200, loadMs: 300}, {models: ['other']}])
+  const options = {num_ctx: 8192, num_predict: 9}
+  const body = {model: 'tiny', prompt: 'why is the sky blue '.repeat(60), options}
+  const headers = {'x-ollamax-session': 'alice', 'x-ollamax-priority': 'low'}
+  await (await post(gateway, '/api/generate', body, headers)).text()
+  const {version, nodes, requests} = (await page(gateway, '/ollamax/v1/recording')) as Recording
+  expect(version).toBe(1)
+  expect(nodes.map(({node}) => node)).toEqual(['n1', 'n2'])
+  expect(nodes[0]?.replicas).toMatchObject([{model: 'tiny:latest', loaded: true}])
+  const {answerTps, loadMs, contextLength} = nodes[0]?.replicas[0] ?? {}
+  expect(answerTps).toBeGreaterThan(100)
+  expect(loadMs).toBeGreaterThanOrEqual(300)
+  expect(contextLength).toBe(8192)
+  expect(requests).toMatchObject([
+    {
+      ...{model: 'tiny:latest', node: 'n1', outcome: 'ok', answerTokens: 9},
+      asked: {session: 's1', priority: 'low', numCtx: 8192, maxAnswerTokens: 9, prefix: [1, 2]},
+    },
+  ])
+})
+
 test('fleet tells each node as it was read and as the balancer sees it', async () => {
   const gateway = await start([
     {models: ['tiny', 'other']},
@@ -154,11 +177,42 @@ test('who may use one model sees nothing of others', async () => {
   expect((await explain(gateway, {model: 'tiny'})).candidates).toHaveLength(1)
   await (await post(gateway, '/api/generate', {model: 'secret', prompt: 'x'})).text()
   await (await post(gateway, '/api/generate', {model: 'tiny', prompt: 'x'})).text()
-  for (const path of ['/ollamax/v1/decisions', '/ollamax/v1/fleet']) {
+  for (const path of ['/ollamax/v1/decisions', '/ollamax/v1/recording', '/ollamax/v1/fleet']) {
     const text = JSON.stringify(await page(gateway, path))
     expect(text).toContain('tiny')
     expect(text).not.toContain('secret')
   }
+})
+
+test('who may only use the gateway gets none of the pages, and hears what key it takes', async () => {
+  const gateway = await start([{}, {fault: {kind: 'refuse'}}], (request) => ({
+    ...openGuard(request),
+    admin: false,
+  }))
+  const replies = [
+    await fetch(`${gateway.url}/ollamax/v1/decisions`),
+    await fetch(`${gateway.url}/ollamax/v1/fleet`),
+    await post(gateway, '/ollamax/v1/explain', {model: 'tiny', prompt: 'x'}),
+  ]
+  for (const reply of replies) {
+    expect(reply.status).toBe(403)
+    const text = await reply.text()
+    expect(text).toContain('ollamax key create NAME --admin')
+    expect(text).not.toContain('n2')
+  }
+})
+
+test('why a node does not take what goes past the queue is told to who may see it alone', async () => {
+  // A fresh one each time: once it has failed, a node is known to be down, and nobody is asked.
+  for (const admin of [true, false])
+    for (const path of ['/api/show', '/api/pull']) {
+      const gateway = await start([{}], (request) => ({...openGuard(request), admin}))
+      await gateway.nodes[0]?.set({fault: {kind: 'refuse'}})
+      const why = admin ? 'nothing listens there' : 'could not be reached'
+      const reply = await post(gateway, path, {model: 'tiny'})
+      expect(reply.status).toBe(502)
+      expect(await reply.text()).toContain(`node n1: ${admin ? 'cannot connect: ' : ''}${why}`)
+    }
 })
 
 test('who is not let in gets none of the pages', async () => {
@@ -168,7 +222,7 @@ test('who is not let in gets none of the pages', async () => {
     problem: {status: 401, message: 'a key is needed'},
   })
   const gateway = await start([{}], closed)
-  for (const path of ['decisions', 'fleet'])
+  for (const path of ['decisions', 'recording', 'fleet'])
     expect((await fetch(`${gateway.url}/ollamax/v1/${path}`)).status).toBe(401)
   expect((await post(gateway, '/ollamax/v1/explain', {model: 'tiny'})).status).toBe(401)
 })

@@ -19,7 +19,7 @@ const tools = (...answers: boolean[]) => ({
   ask: fakeAsk(answers),
 })
 const create = async (name: string) =>
-  (await createKey(tools(), {name, models: [], allowContinue: false})).key
+  (await createKey(tools(), {name, models: [], allowContinue: false, admin: false})).key
 const names = async () => (await listKeys(tools())).map(({name}) => name)
 
 test('a key is revoked after a yes, and stays after a no', async () => {

@@ -36,7 +36,11 @@ async function written(
 
 test('a request gets one line with all that is known of it', async () => {
   const out = await written((log) =>
-    log.access(requestRecord({key: 'key-7', queueMs: 1.23456, reason: 'warm, free', attempts: 2})),
+    log.access(
+      requestRecord({
+        ...{key: 'key-7', queueMs: 1.23456, reason: 'warm, hedge', attempts: 2, hedge: 'won'},
+      }),
+    ),
   )
   expect(out.endsWith('}\n')).toBe(true)
   expect(JSON.parse(out)).toEqual({
@@ -53,6 +57,7 @@ test('a request gets one line with all that is known of it', async () => {
     status: 200,
     outcome: 'ok',
     attempts: 2,
+    hedge: 'won',
     queueMs: 1.23,
     firstByteMs: 30,
     totalMs: 400,
@@ -60,7 +65,7 @@ test('a request gets one line with all that is known of it', async () => {
     answerTokens: 20,
     bytesIn: 100,
     bytesOut: 2000,
-    reason: 'warm, free',
+    reason: 'warm, hedge',
   })
 })
 

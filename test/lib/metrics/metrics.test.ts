@@ -95,6 +95,22 @@ needs('promtool')('what a scraper fetches over HTTP is found faultless by promto
   expect(spoiled.status, 'promtool does look').not.toBe(0)
 })
 
+test('a hedge is no retry, and is counted by whether it answered', async () => {
+  const metrics = metricsOf()
+  metrics.record(requestRecord({attempts: 2, hedge: 'won'}))
+  metrics.record(requestRecord({attempts: 2, hedge: 'lost'}))
+  metrics.record(requestRecord({attempts: 3, hedge: 'lost'}))
+  const lines = await ours(metrics)
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      'ollamax_attempts_total{model="llama3.2:latest"} 7',
+      'ollamax_retries_total{model="llama3.2:latest"} 1',
+      'ollamax_hedges_total{model="llama3.2:latest",outcome="won"} 1',
+      'ollamax_hedges_total{model="llama3.2:latest",outcome="lost"} 2',
+    ]),
+  )
+})
+
 test('each request is counted once, under its model, node, route and outcome', async () => {
   const metrics = metricsOf()
   metrics.record(requestRecord({queueMs: 70}))

@@ -3,6 +3,7 @@ import type {Key} from '../../../src/lib/auth/key.ts'
 import {Keyring} from '../../../src/lib/auth/keyring.ts'
 import {makeToken} from '../../../src/lib/auth/make-token.ts'
 import {RateLimiter, type Taken} from '../../../src/lib/auth/rate-limit.ts'
+import {openGuard} from '../../../src/lib/gateway/guard.ts'
 import {keyGuard} from '../../../src/lib/server/key-guard.ts'
 import {startGateway, type TestGateway} from '../../support/gateway.ts'
 import {ollamaSigner} from '../../support/ollama-signer.ts'
@@ -47,6 +48,33 @@ test('a key is good until its time is over', async () => {
   const by = (token: string) => statusOf(tags, {headers: {authorization: `Bearer ${token}`}})
   expect(await by(past.token)).toBe(401)
   expect(await by(future.token)).toBe(200)
+})
+
+test('how the gateway decides is shown to keys that are made for that alone', async () => {
+  const [user, admin] = [makeToken(), makeToken()]
+  const common = {kind: 'token', createdAtMs: 0} as const
+  const gateway = await start(
+    {...common, id: 'a', name: 'a', hash: user.hash},
+    {...common, id: 'b', name: 'b', hash: admin.hash, admin: true},
+  )
+  for (const page of ['fleet', 'decisions']) {
+    const by = (token: string) =>
+      statusOf(`${gateway.url}/ollamax/v1/${page}`, {headers: {'x-api-key': token}})
+    expect(await by(user.token)).toBe(403)
+    expect(await by(admin.token)).toBe(200)
+  }
+})
+
+test.each([
+  ['127.0.0.1', true],
+  ['::1', true],
+  ['::ffff:127.0.0.1', true],
+  ['192.0.2.7', false],
+  ['::ffff:192.0.2.7', false],
+  ['', false],
+])('where no key is wanted, it is shown to this machine alone: %s', (remoteAddress, admin) => {
+  const request = {method: 'GET', url: '/', rawHeaders: [], remoteAddress, header: () => undefined}
+  expect(openGuard(request)).toMatchObject({kind: 'admitted', admin})
 })
 
 test('without a key the ollama command gets as far as to tell what is wrong', async () => {

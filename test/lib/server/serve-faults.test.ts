@@ -1,73 +1,28 @@
-import {mkdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {readFileSync, writeFileSync} from 'node:fs'
 import {Agent} from 'node:http'
 import {connect, type Socket} from 'node:net'
-import {join} from 'node:path'
-import {afterEach, beforeEach, expect, test} from 'vitest'
+import {expect, test} from 'vitest'
 import type {FakeOptions} from '../../support/fake-ollama/options.ts'
-import {type FakeOllama, startFakeOllama} from '../../support/fake-ollama.ts'
+import type {FakeOllama} from '../../support/fake-ollama.ts'
 import {ask, askMany, figures, say} from '../../support/load.ts'
 import {type RunningCli, startCli} from '../../support/run-cli.ts'
+import {serveHarness} from '../../support/serve-harness.ts'
 import {freePort} from '../../support/sshd.ts'
-import {type TempHome, tempHome} from '../../support/temp-home.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
 // The gateway as a process, and what may happen to a process; each test prints what became of the requests.
 
-let home: TempHome
-const nodes: FakeOllama[] = []
-const running: RunningCli[] = []
-beforeEach(() => {
-  home = tempHome()
-})
-afterEach(async () => {
-  for (const {child, ended} of running.splice(0)) {
-    child.kill('SIGKILL')
-    await ended
-  }
-  await Promise.all(nodes.splice(0).map((node) => node.close()))
-  home.dispose()
-})
+const {home, node, write, serve, hold} = serveHarness()
 
 const chat = {model: 'tiny', messages: [{role: 'user', content: 'hi'}]}
 const whole = {...chat, stream: false}
 
 /** Starts stand-in nodes and writes the cluster file that knows them. */
 async function cluster(options: readonly FakeOptions[]) {
-  for (const one of options) nodes.push(await startFakeOllama(one))
-  const dir = join(home.dir, 'ollamax/clusters')
-  mkdirSync(dir, {recursive: true})
-  const entries = nodes.map(({url}, at) => `  - {name: n${at + 1}, url: "${url}"}`)
-  const file = join(dir, 'default.yaml')
-  const text = ['apiVersion: ollamax/v1', 'kind: Cluster', 'nodes:', ...entries, ''].join('\n')
-  writeFileSync(file, text)
-  return {file, text}
+  const nodes: FakeOllama[] = []
+  for (const one of options) nodes.push(await node(one))
+  return {nodes, file: write(nodes)}
 }
-
-interface Serving extends RunningCli {
-  readonly url: string
-}
-
-async function serve({
-  args = [],
-  env = {},
-  wrap = [],
-}: {
-  args?: readonly string[]
-  env?: Record<string, string>
-  wrap?: readonly string[]
-} = {}): Promise<Serving> {
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
-  const words = ['serve', '--listen', `127.0.0.1:${port}`, ...args]
-  const cli = startCli(words, {env: {...home.env, ...env}, wrap})
-  running.push(cli)
-  cli.ended.catch(() => {})
-  await ready(url)
-  return {...cli, url}
-}
-
-const ready = (url: string) =>
-  waitFor('the gateway to be ready', async () => (await fetch(`${url}/readyz`)).ok, {everyMs: 50})
 
 const memoryMb = ({child}: RunningCli) => {
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
@@ -75,7 +30,7 @@ const memoryMb = ({child}: RunningCli) => {
 }
 
 test('kill -9 of the gateway is seen by its clients, and its next start serves at once', async () => {
-  await cluster([{decodeTokensPerS: 20, answerTokens: 1000}])
+  const {nodes} = await cluster([{decodeTokensPerS: 20, answerTokens: 1000}])
   const first = await serve()
   const streams = Array.from({length: 50}, () => ask(first.url, chat))
   await streams[0]?.first
@@ -85,11 +40,8 @@ test('kill -9 of the gateway is seen by its clients, and its next start serves a
   const seenMs = performance.now() - killedMs
   await first.ended
   await nodes[0]?.set({decodeTokensPerS: 0, answerTokens: 5})
-  const again = startCli(['serve', '--listen', new URL(first.url).host], {env: home.env})
-  running.push(again)
-  again.ended.catch(() => {})
   const startedMs = performance.now()
-  await ready(first.url)
+  await serve(['--listen', new URL(first.url).host])
   const got = await ask(first.url, chat).done
   const serves = performance.now() - startedMs
   figures('gateway kill -9', all, {'seen after ms': seenMs, 'serves again after ms': serves})
@@ -101,8 +53,8 @@ test('kill -9 of the gateway is seen by its clients, and its next start serves a
 })
 
 test('SIGTERM breaks no answer off that ends in time, and ends the others at the deadline', async () => {
-  await cluster([{slots: 20, decodeTokensPerS: 20, answerTokens: 20}])
-  const gateway = await serve({args: ['--drain-timeout', '2s']})
+  const {nodes} = await cluster([{slots: 20, decodeTokensPerS: 20, answerTokens: 20}])
+  const gateway = await serve(['--drain-timeout', '2s'])
   // Learned slots grow answer by answer.
   await askMany(40, 20, () => ask(gateway.url, {...chat, options: {num_predict: 2}}))
   const short = Array.from({length: 5}, () => ask(gateway.url, chat))
@@ -118,7 +70,7 @@ test('SIGTERM breaks no answer off that ends in time, and ends the others at the
   const cut = await Promise.all(long.map((one) => one.done))
   figures('gateway SIGTERM', [...done, ...cut], {'ended after ms': tookMs})
   for (const {ending} of done) expect(ending).toBe('answered')
-  for (const {ending} of cut) expect(['told', 'broken']).toContain(ending)
+  for (const {ending} of cut) expect(ending).toBe('told')
   expect(ended.code).toBe(0)
 })
 
@@ -128,7 +80,7 @@ test('a clock that jumps changes neither times nor decisions', async () => {
     {slots: 2, decodeTokensPerS: 400},
   ])
   const preload = new URL('./clock-child.ts', import.meta.url).href
-  const gateway = await serve({env: {NODE_OPTIONS: `--import=${preload}`}})
+  const gateway = await serve([], {NODE_OPTIONS: `--import=${preload}`})
   let jumps = 0
   const all = await askMany(
     160,
@@ -158,10 +110,15 @@ test('a clock that jumps changes neither times nor decisions', async () => {
 
 test('a full disk under the log costs no answer', async () => {
   await cluster([{}])
-  const gateway = await serve({wrap: ['sh', '-c', 'exec "$@" 2>/dev/full', 'sh']})
-  const all = await askMany(200, 8, () => ask(gateway.url, chat))
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  // Its log goes nowhere, so it cannot say that it listens.
+  const wrap = ['sh', '-c', 'exec "$@" 2>/dev/full', 'sh']
+  hold(startCli(['serve', '--listen', `127.0.0.1:${port}`], {env: home().env, wrap}))
+  await waitFor('the gateway to be ready', async () => (await fetch(`${url}/readyz`)).ok)
+  const all = await askMany(200, 8, () => ask(url, chat))
   const dropped = await waitFor('the loss to be counted', async () => {
-    const text = await (await fetch(`${gateway.url}/metrics`)).text()
+    const text = await (await fetch(`${url}/metrics`)).text()
     const lines = Number(/^ollamax_log_dropped_total (\d+)/m.exec(text)?.[1])
     return lines >= 200 && lines
   })
@@ -170,7 +127,8 @@ test('a full disk under the log costs no answer', async () => {
 })
 
 test('a broken cluster file under load changes nothing and is said', async () => {
-  const {file, text} = await cluster([{}, {}])
+  const {file} = await cluster([{}, {}])
+  const text = readFileSync(file, 'utf8')
   const gateway = await serve()
   const said = () => gateway.stderr().includes('a changed file is not used')
   let broken = false
@@ -204,7 +162,7 @@ test('ten thousand connections are kept idle and then answered, in bounded memor
   ])
   const files = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))
   const count = Math.min(10_000, Number(files?.[1]) - 1000)
-  const gateway = await serve({args: ['--log-level', 'warn']})
+  const gateway = await serve(['--log-level', 'info'])
   const port = Number(new URL(gateway.url).port)
   await askMany(200, 16, () => ask(gateway.url, whole))
   const emptyMb = memoryMb(gateway)

@@ -21,6 +21,19 @@ function problemsOf(text: string): string[] {
 
 const node = (lines: string) => `${HEAD}nodes:\n  - name: a\n    ssh: a\n${lines}`
 
+test('a gateway hedges only where the file says so', () => {
+  const gatewayOf = (more: string) =>
+    compile({
+      ...{name: 'lab', file: 'lab.yaml'},
+      text: `${HEAD}gateway: {url: http://127.0.0.1:11435${more}}\n`,
+    }).cluster.gateway
+  expect(gatewayOf('')).toEqual({url: 'http://127.0.0.1:11435'})
+  expect(gatewayOf(', hedge: true')?.hedge).toBe(true)
+  expect(problemsOf(`${HEAD}gateway: {url: http://a, hedge: often}`)).toEqual([
+    expect.stringContaining('gateway.hedge'),
+  ])
+})
+
 test('everything that may stand in a file is understood', () => {
   const {cluster} = compile({
     name: 'lab',

@@ -56,6 +56,7 @@ const FULL = {
   weight: 3,
   priority: 'high',
   allowContinue: true,
+  admin: true,
 } as const
 
 test('without a file there are no keys; what is written is read again as it was', async () => {

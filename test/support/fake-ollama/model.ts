@@ -9,7 +9,7 @@ export interface Model {
   readonly blob: string
   readonly sizeBytes: number
   readonly capabilities: readonly string[]
-  readonly listedCapabilities: readonly string[]
+  readonly listedCapabilities: readonly string[] | null
   readonly family: string
   readonly parameterSize: string
   readonly quantization: string
@@ -42,7 +42,8 @@ export function modelOf(given: string | FakeModel, now = new Date()): Model {
     blob: fake.blob ?? sha256(`weights of ${name}`),
     sizeBytes: fake.sizeBytes ?? 1_200_000,
     capabilities,
-    listedCapabilities: fake.listedCapabilities ?? capabilities,
+    listedCapabilities:
+      fake.listedCapabilities === undefined ? capabilities : fake.listedCapabilities,
     family: fake.family ?? 'llama',
     parameterSize: fake.parameterSize ?? '1.1M',
     quantization: fake.quantization ?? 'F16',

@@ -8,8 +8,8 @@ export interface FakeModel {
   readonly blob?: string
   readonly sizeBytes?: number
   readonly capabilities?: readonly string[]
-  /** What tags tell of them where that is wrong, as Ollama 0.33 has it of some embedding models. */
-  readonly listedCapabilities?: readonly string[]
+  /** What tags tell of them where that is wrong, as Ollama 0.33 has it of some embedding models; null: nothing, as 0.24. */
+  readonly listedCapabilities?: readonly string[] | null
   readonly family?: string
   readonly parameterSize?: string
   readonly quantization?: string

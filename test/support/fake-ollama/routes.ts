@@ -76,7 +76,7 @@ function tagOf(model: Model): Record<string, unknown> {
     size: model.sizeBytes,
     digest: model.digest,
     details: detailsOf(model),
-    capabilities: model.listedCapabilities,
+    capabilities: model.listedCapabilities ?? undefined,
   }
 }
 

@@ -1,4 +1,5 @@
 import type {IncomingMessage, ServerResponse} from 'node:http'
+import {isLoopback} from '../../cluster/loopback.ts'
 import {Refusal} from './refusal.ts'
 
 /** Sends one JSON document. */
@@ -51,18 +52,16 @@ export async function readBody(request: IncomingMessage, most: number): Promise<
  */
 export function isLocalCaller(request: IncomingMessage): boolean {
   const {host, origin} = request.headers
-  if (host !== undefined && !isLoopback(hostOf(`http://${host}`))) return false
-  return origin === undefined || isLoopback(hostOf(origin))
+  if (host !== undefined && !isLocal(`http://${host}`)) return false
+  return origin === undefined || isLocal(origin)
 }
 
-function hostOf(url: string): string | undefined {
-  return URL.canParse(url) ? new URL(url).hostname : undefined
-}
-
-function isLoopback(host: string | undefined): boolean {
-  return (
-    host === 'localhost' ||
-    host === '[::1]' ||
-    (host !== undefined && (/^127(\.\d{1,3}){3}$/.test(host) || host.endsWith('.localhost')))
-  )
+/**
+ * Names below `localhost` are of this machine by RFC 6761, and browsers keep them there. Not so the other names that the
+ * gateway takes, as Ollama does (gateway/origin.ts): nobody but programs of this machine has to reach the engine.
+ */
+function isLocal(url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
+  return isLoopback(host) || host.endsWith('.localhost')
 }

@@ -1,10 +1,11 @@
 import {type Fields, walk} from './walk.ts'
 
 /**
- * The body with `options.num_ctx` set, so that the node does not load the model anew. No other byte changes.
+ * The body with `options.num_ctx` set, so that the node does not load the model anew; in pieces, for it may be long. No
+ * other byte changes.
  * `fields`: of this body, as `walk` found them.
  */
-export function withNumCtx(body: Buffer, fields: Fields, numCtx: number): Buffer {
+export function withNumCtx(body: Buffer, fields: Fields, numCtx: number): Buffer[] {
   const options = fields.places.get('options')
   const inner = options && walk(body, options.start)
   if (!options) return putInto(body, fields, `"options":{"num_ctx":${numCtx}}`)
@@ -15,7 +16,7 @@ export function withNumCtx(body: Buffer, fields: Fields, numCtx: number): Buffer
   return putInto(body, inner, `"num_ctx":${numCtx}`)
 }
 
-function putInto(body: Buffer, {inside, places}: Fields, field: string): Buffer {
+function putInto(body: Buffer, {inside, places}: Fields, field: string): Buffer[] {
   const text = places.size === 0 ? field : `${field},`
   return spliced(body, {start: inside, end: inside}, text)
 }
@@ -24,6 +25,6 @@ function spliced(
   body: Buffer,
   {start, end}: {readonly start: number; readonly end: number},
   text: string,
-): Buffer {
-  return Buffer.concat([body.subarray(0, start), Buffer.from(text), body.subarray(end)])
+): Buffer[] {
+  return [body.subarray(0, start), Buffer.from(text), body.subarray(end)]
 }

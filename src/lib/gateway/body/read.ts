@@ -1,4 +1,4 @@
-import type {IncomingMessage} from 'node:http'
+import type {ClientRequest} from '../listener/client-request.ts'
 
 /** At least so much of a body, or all that is left of it, has to come in each period. */
 const LEAST_BYTES = 16 * 1024
@@ -25,62 +25,73 @@ export class TooLarge extends Error {
  * before its end, SlowBody when it comes drop by drop.
  */
 export function readBody(
-  request: IncomingMessage,
-  {maxBodyBytes: maxBytes, bodyTimeoutMs}: BodyLimits,
+  request: ClientRequest,
+  {maxBodyBytes, bodyTimeoutMs}: BodyLimits,
 ): Promise<Buffer> {
-  const length = Number(request.headers['content-length'] ?? -1)
-  if (length > maxBytes) return Promise.reject(new TooLarge(`more than ${maxBytes} bytes`))
+  const {length} = request
+  if (length > maxBodyBytes) return Promise.reject(new TooLarge(`more than ${maxBodyBytes} bytes`))
   return new Promise((resolve, reject) => {
-    let first: Buffer | undefined
-    let whole: Buffer | undefined
-    let chunks: Buffer[] | undefined
-    let bytes = 0
+    const body = new Collected(length)
     let seen = 0
-    // As a rule the body came with the head, and is read to its end before the next tick: no clock is needed.
     let timer: NodeJS.Timeout | undefined
     const look = () => {
-      if (bytes - seen < LEAST_BYTES) reject(new SlowBody('the body comes too slowly'))
-      seen = bytes
+      if (body.bytes - seen < LEAST_BYTES) reject(new SlowBody('the body comes too slowly'))
+      seen = body.bytes
     }
-    process.nextTick(() => {
+    request.take({
+      data(bytes) {
+        body.add(bytes)
+        if (body.bytes <= maxBodyBytes) return
+        clearInterval(timer)
+        request.pause()
+        reject(new TooLarge(`more than ${maxBodyBytes} bytes`))
+      },
+      end() {
+        clearInterval(timer)
+        resolve(body.whole())
+      },
+      gone() {
+        clearInterval(timer)
+        reject(new ClientGone('the client left before the end of its request'))
+      },
+    })
+    // As a rule the body came with the head, and is there at once: no clock is needed.
+    queueMicrotask(() => {
       if (!request.complete && !request.destroyed) timer = setInterval(look, bodyTimeoutMs)
     })
-    request.on('data', (chunk: Buffer) => {
-      const before = bytes
-      bytes += chunk.length
-      if (bytes > maxBytes) {
-        request.pause()
-        reject(new TooLarge(`more than ${maxBytes} bytes`))
-        return
-      }
-      if (before === 0) first = chunk
-      else if (length >= 0) {
-        // Sent with its length: copied once, into its place.
-        if (!whole) {
-          whole = Buffer.allocUnsafe(length)
-          first?.copy(whole)
-        }
-        chunk.copy(whole, before)
-      } else {
-        chunks ??= [first ?? Buffer.alloc(0)]
-        chunks.push(chunk)
-      }
-    })
-    request.once('end', () => {
-      clearInterval(timer)
-      resolve(whole ?? (chunks ? Buffer.concat(chunks) : (first ?? Buffer.alloc(0))))
-    })
-    request.once('error', () => reject(gone()))
-    request.once('close', () => {
-      clearInterval(timer)
-      if (!request.complete) reject(gone())
-    })
   })
+}
+
+/** Pieces of a body; sent with its length, it is copied once, into its place. */
+class Collected {
+  readonly #length: number
+  #whole: Buffer | undefined
+  #pieces: Buffer[] = []
+  bytes = 0
+
+  constructor(length: number) {
+    this.#length = length
+  }
+
+  add(bytes: Buffer): void {
+    const before = this.bytes
+    this.bytes += bytes.length
+    if (this.#length < 0 || bytes.length === this.#length) {
+      this.#pieces.push(bytes)
+      return
+    }
+    this.#whole ??= Buffer.allocUnsafe(this.#length)
+    bytes.copy(this.#whole, before)
+  }
+
+  whole(): Buffer {
+    if (this.#whole) return this.#whole
+    const [first] = this.#pieces
+    return this.#pieces.length === 1 && first ? first : Buffer.concat(this.#pieces)
+  }
 }
 
 /** The client has left; there is nobody to tell. */
 export class ClientGone extends Error {
   override readonly name = 'ClientGone'
 }
-
-const gone = () => new ClientGone('the client left before the end of its request')

@@ -3,6 +3,7 @@ import type {Taken} from '../../auth/rate-limit.ts'
 import type {DispatchRequest, Outcome, Refusal, SendOrder} from '../../balancer/dispatch-request.ts'
 import type {NodeSpec} from '../../cluster/node.ts'
 import type {Reading} from '../../cluster/reading.ts'
+import type {Recording} from '../../cluster/recording.ts'
 import type {RequestRecord} from '../../cluster/request-record.ts'
 import type {DecisionRecord, RoutePlan} from '../../cluster/routing.ts'
 import type {Code} from '../../errors.ts'
@@ -48,8 +49,10 @@ export interface PrimaryDesk {
   began(id: number): void
   settle(id: number, outcome: Outcome): void
   cancel(id: number): void
-  /** A request has ended; `inference`: it asked a model. */
-  ended(record: RequestRecord, inference: boolean): void
+  /** Asks for a second attempt beside a first one, see `Dispatcher`. */
+  hedge(id: number, hedgeId: number): SendOrder | undefined
+  /** A request has ended; `inference`: it asked a model; `id`: if it was submitted, under this one at first. */
+  ended(record: RequestRecord, inference: boolean, id: number): void
   /** A node has failed an attempt. */
   failed(node: string, kind: string): void
   /** A node is worth a look at once. */
@@ -66,9 +69,13 @@ export interface PrimaryDesk {
   take(key: Pick<Key, 'id' | 'ratePerMinute'>): Taken
   /** Answered when all workers know what these nodes have now, or after `withinMs`. */
   fresh(nodes: readonly string[], withinMs: number): Promise<void>
+  /** Answered when the asker knows what the nodes that are up have now or had of late, or after `withinMs`. */
+  current(withinMs: number): Promise<void> | undefined
   explain(request: DispatchRequest): RoutePlan | Promise<RoutePlan>
   view(): MomentView | Promise<MomentView>
   decisions(): readonly DecisionRecord[] | Promise<readonly DecisionRecord[]>
+  /** Of models that this key may use; '': of all. */
+  recording(most: number, tenant: string): Recording | Promise<Recording>
   metrics(): Promise<{readonly type: string; readonly text: string}>
   blobAt(digest: string): string | undefined
   blobLies(digest: string, node: string): void

@@ -10,6 +10,7 @@ export interface FleetCopyOptions {
   readonly endpointOf: (node: NodeSpec) => Promise<NodeEndpoint>
   readonly look: (node: string) => void
   readonly fresh: (nodes: readonly string[], withinMs: number) => Promise<void>
+  readonly current: (withinMs: number) => Promise<void>
 }
 
 /** The fleet as a worker has it: the primary looks at the nodes and tells, the connections are its own. */
@@ -66,6 +67,15 @@ export class FleetCopy implements FleetSeen {
 
   async fresh(names: readonly string[], withinMs: number): Promise<void> {
     await this.#options.fresh(names, withinMs)
+  }
+
+  /** Always asks: only the primary knows how new what it has told is. */
+  async current(withinMs: number): Promise<void> {
+    try {
+      await this.#options.current(withinMs)
+    } catch {
+      // With the primary gone this process ends as well.
+    }
   }
 
   async close(): Promise<void> {

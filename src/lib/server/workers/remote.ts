@@ -5,12 +5,22 @@ import type {PrimaryDesk, ToldError} from './desks.ts'
 import type {Link} from './link.ts'
 
 /** The primary's dispatcher, as a worker's hub tells it of its requests; what it decides comes over the line. */
-export function remoteDispatcher(link: Link<PrimaryDesk>): DispatchDoor {
+export function remoteDispatcher(
+  link: Link<PrimaryDesk>,
+  /** Resolves when the node's connections can be used; absent: they can, or cannot be had. */
+  opening: (node: string) => Promise<void> | undefined,
+): DispatchDoor {
   return {
     submit: (request) => link.tell('submit', request),
     began: (id) => link.tell('began', id),
     settle: (id, outcome) => link.tell('settle', id, outcome),
     cancel: (id) => link.tell('cancel', id),
+    async hedge(id, hedgeId) {
+      // With the primary gone this process ends as well.
+      const to = await link.ask('hedge', id, hedgeId).catch(() => undefined)
+      if (to) await opening(to.node)
+      return to
+    },
     // The primary has a clock of its own.
     tick() {},
   }
@@ -30,6 +40,7 @@ export function remoteParts(
       view: () => link.ask('view'),
       decisions: async (most, mayUse) =>
         (await link.ask('decisions')).filter(({model}) => mayUse(model)).slice(0, most),
+      recording: (most, {tenant}) => link.ask('recording', most, tenant),
     },
     blobs: {
       of: (digest) => link.ask('blobAt', digest),

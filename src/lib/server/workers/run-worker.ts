@@ -9,6 +9,7 @@ import {twinsOf} from '../../gateway/places.ts'
 import {makeTools} from '../../jobs/make-tools.ts'
 import {openTracing, type Tracing} from '../../trace/tracing.ts'
 import {type DoorSettings, type KeysNow, openDoor} from '../open-door.ts'
+import {RECHECK_MS} from '../own-front.ts'
 import {recordOf} from '../record.ts'
 import {ownEndpoint} from '../start-fleet.ts'
 import type {PrimaryDesk, WorkerDesk, WorkerSettings} from './desks.ts'
@@ -58,20 +59,22 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     endpointOf: (node) => ownEndpoint(tools, node),
     look: (node) => link.tell('look', node),
     fresh: (nodes, withinMs) => link.ask('fresh', nodes, withinMs),
+    current: (withinMs) => link.ask('current', withinMs),
   })
   const ended = (exchange: Exchange) => {
     const record = recordOf(exchange)
-    link.tell('ended', record, exchange.route.kind === 'inference')
+    link.tell('ended', record, exchange.route.kind === 'inference', exchange.id)
     exchange.trace?.end(record)
   }
   const hub = new Hub({
     upstreamOf: (node) => fleet.upstream(node),
-    lost: (node) => fleet.look(node),
+    doubt: (node) => fleet.look(node),
+    current: () => fleet.current(RECHECK_MS),
     sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
     failed: (node, kind) => link.tell('failed', node, kind),
     ended,
   })
-  hub.use(remoteDispatcher(link))
+  hub.use(remoteDispatcher(link, (node) => fleet.opening(node)))
   process.on('message', (batch) => link.receive(batch))
   let tracing: Tracing | undefined
   let gateway: Gateway | undefined

@@ -5,6 +5,7 @@ import type {
   Refusal,
   SendOrder,
 } from '../../balancer/dispatch-request.ts'
+import type {Dispatcher} from '../../balancer/dispatcher.ts'
 import {IdTable} from '../../cluster/id-table.ts'
 import {steadyMs} from '../../gateway/clock.ts'
 import type {DispatchDoor} from '../../gateway/hub.ts'
@@ -16,6 +17,8 @@ export interface Line {
   readonly link: Pick<Link<WorkerDesk>, 'tell'>
   /** By the worker's own ids: the dispatcher's. */
   readonly ids: IdTable<number>
+  /** What was asked for, by the worker's own ids, until the request has ended. */
+  readonly asked: IdTable<DispatchRequest>
 }
 
 interface Seat {
@@ -23,6 +26,8 @@ interface Seat {
   /** The worker's own id. */
   readonly own: number
 }
+
+type Decider = Pick<Dispatcher, keyof DispatchDoor>
 
 /** How often the dispatcher is told that time goes by. */
 const TICK_MS = 250
@@ -34,28 +39,51 @@ const TICK_MS = 250
 export class Switchboard implements DispatchSink {
   readonly #seats = new IdTable<Seat>()
   readonly #timer: NodeJS.Timeout
-  #dispatcher: DispatchDoor | undefined
+  readonly #sent: (node: string) => void
+  #dispatcher: Decider | undefined
   #lastId = 0
 
-  constructor() {
+  /** `sent`: a worker is about to send something to this node. */
+  constructor(sent: (node: string) => void) {
+    this.#sent = sent
     this.#timer = setInterval(() => this.#dispatcher?.tick(steadyMs()), TICK_MS)
   }
 
   /** Must come before the first `submit`. */
-  use(dispatcher: DispatchDoor): void {
+  use(dispatcher: Decider): void {
     this.#dispatcher = dispatcher
   }
 
-  /** Inferences that wait or run. */
+  /** Inferences that wait or run; a hedge counts as one more. */
   get size(): number {
     return this.#seats.size
   }
 
   submit(line: Line, request: DispatchRequest): void {
     const id = ++this.#lastId
-    this.#seats.set(id, {line, own: request.id})
-    line.ids.set(request.id, id)
+    this.#seat(id, {line, own: request.id})
+    // Later legs of an answer have negative ids; what was asked for is what the first one did.
+    if (request.id > 0) line.asked.set(request.id, request)
     this.#dispatcher?.submit({...request, id}, steadyMs())
+  }
+
+  /** A request has ended, and was told so to everybody. Returns what it asked for, if it was submitted. */
+  ended({asked}: Line, own: number): DispatchRequest | undefined {
+    const request = asked.get(own)
+    asked.delete(own)
+    return request
+  }
+
+  /** Asks for a second attempt beside a first one; `ownHedge`: the worker's id for it. */
+  hedge(line: Line, own: number, ownHedge: number): SendOrder | undefined {
+    const id = line.ids.get(own)
+    if (id === undefined) return undefined
+    const hedgeId = ++this.#lastId
+    const to = this.#dispatcher?.hedge(id, hedgeId, steadyMs())
+    if (!to) return undefined
+    this.#seat(hedgeId, {line, own: ownHedge})
+    this.#sent(to.node)
+    return to
   }
 
   began({ids}: Line, own: number): void {
@@ -89,7 +117,9 @@ export class Switchboard implements DispatchSink {
 
   send(id: number, to: SendOrder): void {
     const seat = this.#seats.get(id)
-    seat?.line.link.tell('send', seat.own, to)
+    if (!seat) return
+    this.#sent(to.node)
+    seat.line.link.tell('send', seat.own, to)
   }
 
   queued(id: number, place: {readonly position: number; readonly expectedMs: number}): void {
@@ -105,6 +135,11 @@ export class Switchboard implements DispatchSink {
 
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  #seat(id: number, seat: Seat): void {
+    this.#seats.set(id, seat)
+    seat.line.ids.set(seat.own, id)
   }
 
   #forget(id: number): void {

@@ -1,4 +1,5 @@
 import cluster, {type Worker} from 'node:cluster'
+import type {DispatchRequest} from '../../balancer/dispatch-request.ts'
 import {IdTable} from '../../cluster/id-table.ts'
 import {OllamaxError} from '../../errors.ts'
 import type {PrimaryDesk, ToldError, WorkerDesk} from './desks.ts'
@@ -14,6 +15,8 @@ export interface Hand {
   readonly link: Link<WorkerDesk>
   /** Of its requests that the dispatcher knows: the dispatcher's ids by its own. */
   readonly ids: IdTable<number>
+  /** What these asked for, by its own ids, until they have ended. */
+  readonly asked: IdTable<DispatchRequest>
 }
 
 export interface WorkerHooks {
@@ -47,6 +50,7 @@ export function forkWorker(place: number, hooks: WorkerHooks): WorkerProcess {
     usage: {cpuSeconds: 0, residentBytes: 0},
     link: new Link<WorkerDesk>(send, desk),
     ids: new IdTable<number>(),
+    asked: new IdTable<DispatchRequest>(),
     greeted: false,
   }
   const own = hooks.deskOf(hand)

@@ -1,8 +1,11 @@
 import {once} from 'node:events'
 import type {AddressInfo} from 'node:net'
 import {createServer} from 'node:net'
+import type {Dispatcher} from '../../balancer/dispatcher.ts'
 import type {Reading} from '../../cluster/reading.ts'
+import {steadyMs} from '../../gateway/clock.ts'
 import type {FleetNode} from '../../gateway/fleet.ts'
+import type {Admitted} from '../../gateway/guard.ts'
 import type {WorkersSample} from '../../metrics/worker-metrics.ts'
 import type {Core, Front} from '../front.ts'
 import type {ListenAddress} from '../listen-address.ts'
@@ -16,13 +19,14 @@ const ALL = Number.MAX_SAFE_INTEGER
 
 /** Answers in processes of their own; what has to be one for all of them is here, and asked over their lines. */
 export class WorkersFront implements Front {
-  readonly sink = new Switchboard()
+  readonly sink: Switchboard
   readonly #core: Core
   readonly #crew: Crew
   #listen: ListenAddress
 
   constructor(core: Core, size: number) {
     this.#core = core
+    this.sink = new Switchboard((node) => core.running().fleet.used(node))
     this.#listen = core.settings.listen
     this.#crew = new Crew({
       size,
@@ -45,6 +49,15 @@ export class WorkersFront implements Front {
     }
   }
 
+  use(dispatcher: Dispatcher): void {
+    this.sink.use(dispatcher)
+  }
+
+  /** At once: what the dispatcher decides goes over a line, and never comes back while it is at work. */
+  tell(event: (nowMs: number) => void): void {
+    event(steadyMs())
+  }
+
   readonly read = ({node}: Reading): void => {
     const found = this.#core.running().fleet.node(node)
     if (!found) return
@@ -53,7 +66,6 @@ export class WorkersFront implements Front {
   }
 
   async open(): Promise<string> {
-    this.sink.use(this.#core.running().dispatcher)
     // All of them, also one that is started later, have to mean the same one.
     if (this.#listen.port === 0) this.#listen = await freePort(this.#listen)
     return this.#crew.start()
@@ -86,7 +98,8 @@ export class WorkersFront implements Front {
       began: (id) => sink.began(hand, id),
       settle: (id, outcome) => sink.settle(hand, id, outcome),
       cancel: (id) => sink.cancel(hand, id),
-      ended,
+      hedge: (id, hedgeId) => sink.hedge(hand, id, hedgeId),
+      ended: (record, inference, id) => ended(record, inference, sink.ended(hand, id)),
       failed: (node, kind) => metrics.failedAttempt(node, kind),
       look: (node) => running().fleet.look(node),
       usage: (cpuSeconds, residentBytes) => {
@@ -105,13 +118,23 @@ export class WorkersFront implements Front {
         const heard = this.#crew.hands().map(({link}) => link.ask('heard'))
         await Promise.race([Promise.allSettled(heard), after(withinMs)])
       },
+      // What was read is told before this is answered.
+      current: (withinMs) => running().fleet.current(withinMs),
       explain: (request) => insight.explain(request),
       view: () => insight.view(),
       decisions: () => insight.decisions(ALL, () => true),
+      recording: (most, tenant) => insight.recording(most, this.#asker(tenant)),
       metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
       blobAt: (digest) => blobs.of(digest),
       blobLies: (digest, node) => blobs.remember(digest, node),
     }
+  }
+
+  /** Whoever asks through a worker, with the rights that the key has here. */
+  #asker(tenant: string): Pick<Admitted, 'tenant' | 'mayUse'> {
+    const {ring} = this.#core.keys()
+    const key = ring.keys.find(({id}) => id === tenant)
+    return {tenant, mayUse: (model) => (key ? ring.mayUse(key, model) : tenant === '')}
   }
 
   #settings(): WorkerSettings {

@@ -1,5 +1,5 @@
 import {spawn} from 'node:child_process'
-import {connect as connectTcp} from 'node:net'
+import {connect as connectTcp, type Socket} from 'node:net'
 import {Duplex} from 'node:stream'
 import {messageOf, OllamaxError} from '../../errors.ts'
 import {abortable} from '../deadline.ts'
@@ -20,29 +20,53 @@ export async function openStream(
 ): Promise<Duplex> {
   if (options.through) return options.through(signal)
   if (target.proxyCommand !== undefined) return runProxy(target.proxyCommand, options.env)
-  const socket = connectTcp({
-    host: target.host,
-    port: target.port,
-    noDelay: true,
-    keepAlive: true,
-    ...(target.addressFamily === 0 ? {} : {family: target.addressFamily}),
-    ...(target.bindAddress === undefined ? {} : {localAddress: target.bindAddress}),
-  })
+  const connect = () =>
+    connectTcp({
+      host: target.host,
+      port: target.port,
+      noDelay: true,
+      keepAlive: true,
+      ...(target.addressFamily === 0 ? {} : {family: target.addressFamily}),
+      ...(target.bindAddress === undefined ? {} : {localAddress: target.bindAddress}),
+    })
   try {
-    await abortable(
-      signal,
-      new Promise<void>((resolve, reject) => {
-        socket.once('connect', resolve)
-        socket.once('error', reject)
-      }),
-    )
+    return await firstToConnect(connect, signal)
   } catch (error) {
-    socket.on('error', () => {})
-    socket.destroy()
     throw signal.aborted ? error : connectError(target, error)
   }
-  socket.removeAllListeners('error')
-  return socket
+}
+
+/**
+ * The kernel asks a machine that is silent ever more rarely, the fifth time after 15 s: one that comes back meanwhile
+ * would not be heard. So it is asked anew all this time; the earlier attempts stay, in case it is only slow.
+ */
+const KNOCK_MS = 3000
+
+/** The first of several attempts that stands; throws what an attempt fails with, or the signal's reason. */
+async function firstToConnect(connect: () => Socket, signal: AbortSignal): Promise<Socket> {
+  const tried: Socket[] = []
+  const first = Promise.withResolvers<Socket>()
+  const knock = () => {
+    const socket = connect()
+    tried.push(socket)
+    socket.once('connect', () => first.resolve(socket))
+    socket.once('error', first.reject)
+  }
+  const timer = setInterval(knock, KNOCK_MS)
+  let standing: Socket | undefined
+  try {
+    knock()
+    standing = await abortable(signal, first.promise)
+    standing.removeAllListeners('error')
+    return standing
+  } finally {
+    clearInterval(timer)
+    for (const socket of tried) {
+      if (socket === standing) continue
+      socket.on('error', () => {})
+      socket.destroy()
+    }
+  }
 }
 
 /** A ProxyCommand as a stream; its stderr is the user's, as with ssh. */

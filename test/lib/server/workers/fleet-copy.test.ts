@@ -20,6 +20,7 @@ function start() {
     },
     look() {},
     fresh: async () => {},
+    current: async () => {},
   })
   onTestFinished(() => fleet.close())
   const give = () => asked.at(-1)?.resolve({kind: 'url', url: 'http://127.0.0.1:1', headers: {}})

@@ -8,6 +8,8 @@ export interface Task {
   readonly answerTokens: number
   readonly prefix: readonly number[]
   readonly blockTokens: number
+  /** The context that it asks for; absent: whichever the model is loaded with. */
+  readonly numCtx?: number
   readonly to: Listener
   cameMs?: number
   loadMs?: number
@@ -30,10 +32,18 @@ export class Runner {
   state: 'absent' | 'waiting' | 'loading' | 'ready' = 'absent'
   queue: Task[] = []
   running: Task[] = []
+  contextLength: number
   readonly #cache = new Set<number>()
 
-  constructor(model: SimModel) {
+  constructor(model: SimModel, contextLength: number) {
     this.model = model
+    this.contextLength = contextLength
+  }
+
+  /** The next one in its queue can only be answered once the model is loaded anew. */
+  get wantsOtherContext(): boolean {
+    const wanted = this.queue[0]?.numCtx
+    return this.state === 'ready' && wanted !== undefined && wanted !== this.contextLength
   }
 
   unload(): void {
@@ -43,7 +53,7 @@ export class Runner {
 
   /** Lets those begin for whom a slot is free. */
   fill(slots: number, nowMs: number): void {
-    while (this.state === 'ready' && this.running.length < slots) {
+    while (this.state === 'ready' && this.running.length < slots && !this.wantsOtherContext) {
       const task = this.queue.shift()
       if (!task) return
       task.startedMs = nowMs

@@ -1,11 +1,11 @@
 import {mkdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {afterEach, beforeEach} from 'vitest'
-import type {FakeOptions} from '../support/fake-ollama/options.ts'
-import {type FakeOllama, startFakeOllama} from '../support/fake-ollama.ts'
-import {runCli} from '../support/run-cli.ts'
-import {type RunningServe, startServe} from '../support/serve.ts'
-import {type TempHome, tempHome} from '../support/temp-home.ts'
+import type {FakeOptions} from './fake-ollama/options.ts'
+import {type FakeOllama, startFakeOllama} from './fake-ollama.ts'
+import {type RunningCli, runCli} from './run-cli.ts'
+import {startServe} from './serve.ts'
+import {type TempHome, tempHome} from './temp-home.ts'
 
 /** Slow enough that something can happen meanwhile. */
 export const SLOW = {decodeTokensPerS: 60, answerTokens: 150}
@@ -14,7 +14,7 @@ export const SLOW = {decodeTokensPerS: 60, answerTokens: 150}
 export function serveHarness() {
   let home: TempHome
   const nodes: FakeOllama[] = []
-  const running: RunningServe[] = []
+  const running: RunningCli[] = []
   beforeEach(() => {
     home = tempHome()
   })
@@ -47,9 +47,15 @@ export function serveHarness() {
       writeFileSync(file, lines.join('\n'))
       return file
     },
-    async serve(args: readonly string[] = []) {
-      const started = await startServe(args, {env: home.env})
+    async serve(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
+      const started = await startServe(args, {env: {...home.env, ...env}})
       running.push(started)
+      return started
+    },
+    /** For one that was started otherwise: it ends with the test. */
+    hold(started: RunningCli) {
+      running.push(started)
+      started.ended.catch(() => {})
       return started
     },
   }

@@ -1,8 +1,14 @@
 // Drives the real dispatcher over simulated nodes: the door between the two, and what it measures.
-import type {DispatchRequest, Patience} from '../../src/lib/balancer/dispatch-request.ts'
-import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
-import type {PolicyName} from '../../src/lib/balancer/policies.ts'
-import type {Failure} from '../../src/lib/balancer/verdict.ts'
+import type {
+  BalancedNode,
+  DispatchRequest,
+  Patience,
+  SendOrder,
+} from '../balancer/dispatch-request.ts'
+import {Dispatcher} from '../balancer/dispatcher.ts'
+import type {PolicyName} from '../balancer/policies.ts'
+import type {Rates} from '../balancer/rates.ts'
+import type {Failure} from '../balancer/verdict.ts'
 import {Chance, Clock} from './clock.ts'
 import {type NodeKind, OllamaNode, type SimModel} from './ollama-node.ts'
 import type {Task} from './runner.ts'
@@ -17,6 +23,8 @@ export interface Arrival {
   readonly session?: string
   /** It comes only so long after the end of that one (its place in the list). */
   readonly after?: {readonly index: number; readonly pauseMs: number}
+  /** How it differs for the dispatcher from any other such request, also in what is estimated of it. */
+  readonly asks?: Partial<DispatchRequest>
 }
 
 export interface Fleet {
@@ -28,15 +36,35 @@ export interface Fleet {
   readonly arrivals: readonly Arrival[]
   /** True: the dispatcher is not told how many slots the nodes have. */
   readonly slotsUnknown?: boolean
+  /** The nodes as the cluster file has them, in the same order; absent: `n0`, `n1`... */
+  readonly specs?: readonly BalancedNode[]
+  /** What the dispatcher has learned before; absent: nothing. */
+  readonly rates?: Rates
+  /** Of one hash of a prefix. Default 64. */
+  readonly blockTokens?: number
+  /** What has not ended by then has failed. Default: never. */
+  readonly endMs?: number
+}
+
+/** One that was answered. Times from its coming. */
+export interface Answered {
+  /** Its place in the list of arrivals. */
+  readonly index: number
+  readonly node: string
+  readonly firstMs: number
+  readonly totalMs: number
 }
 
 /** What came of one run. */
 export interface Run {
   /** Milliseconds from coming to the end, of those that were answered. */
   readonly times: readonly number[]
+  readonly answered: readonly Answered[]
   readonly failed: number
   readonly makespanMs: number
   readonly loads: number
+  /** What was sent where, in order. */
+  readonly sent: ReadonlyArray<{readonly node: string; readonly atMs: number}>
 }
 
 export const BLOCK_TOKENS = 64
@@ -45,14 +73,19 @@ const POLL_MS = 2000
 export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
   const clock = new Clock()
   const chance = new Chance(seed)
+  const {blockTokens = BLOCK_TOKENS} = fleet
+  const specs = fleet.specs ?? fleet.nodes.map((kind, at) => specOf(fleet, kind, at))
   const nodes = new Map(
     fleet.nodes.map((kind, at) => {
-      const node = new OllamaNode(`n${at}`, kind, {models: fleet.models, clock, chance})
+      const {name = ''} = specs[at] ?? {}
+      const models = fleet.models.filter((model) => kind.speeds?.has(model.name) ?? true)
+      const node = new OllamaNode(name, kind, {models, clock, chance})
       for (const model of fleet.preloaded(at)) node.preload(model)
       return [node.name, node]
     }),
   )
-  const times: number[] = []
+  const answered: Answered[] = []
+  const sent: Array<{node: string; atMs: number}> = []
   const came = new Map<number, number>()
   const live = new Map<number, () => void>()
   const followers = new Map<number, number[]>()
@@ -71,6 +104,7 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
   const dispatcher = new Dispatcher({
     random: chance.next,
     policy,
+    ...(fleet.rates ? {rates: fleet.rates} : {}),
     // Nobody is refused, so that all policies have the same work to do.
     limits: {queueLength: 1e6, queueMaxMs: 1e12},
     sink: {
@@ -79,17 +113,18 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
         failed++
         over(id)
       },
-      send(id, {node: name, patience}) {
-        const node = nodes.get(name)
+      send(id, order) {
+        const node = nodes.get(order.node)
         const arrival = fleet.arrivals[id]
-        if (!node || !arrival) throw new Error(`sent to nowhere: ${name}`)
-        clock.at(clock.nowMs, () => give(id, arrival, node, patience))
+        if (!node || !arrival) throw new Error(`sent to nowhere: ${order.node}`)
+        sent.push({node: order.node, atMs: clock.nowMs})
+        clock.at(clock.nowMs, () => give(id, arrival, node, order))
       },
     },
   })
 
-  function give(id: number, arrival: Arrival, node: OllamaNode, patience: Patience): void {
-    const {firstByteMs, gapMs} = patience
+  function give(id: number, arrival: Arrival, node: OllamaNode, order: SendOrder): void {
+    const {firstByteMs, gapMs}: Patience = order.patience
     const halfMs = node.kind.latencyMs / 2
     const attempt = () => live.delete(id)
     const fail = (failure: Failure, begun: boolean) => {
@@ -98,15 +133,19 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
       wake()
     }
     let begun = false
+    let firstMs = 0
+    const sinceCame = () => clock.nowMs - (came.get(id) ?? 0)
     const task: Task = {
       ...{model: arrival.model, promptTokens: arrival.promptTokens},
       ...{answerTokens: arrival.answerTokens, prefix: arrival.prefix ?? []},
-      blockTokens: BLOCK_TOKENS,
+      blockTokens,
+      ...(order.numCtx === undefined ? {} : {numCtx: order.numCtx}),
       to: {
         began() {
           clock.at(clock.nowMs + halfMs, () => {
             if (live.get(id) !== stop) return
             begun = true
+            firstMs = sinceCame()
             dispatcher.began(id, clock.nowMs)
             for (const fault of node.kind.faults ?? []) {
               if (fault.kind !== 'hang' || fault.toMs < clock.nowMs) continue
@@ -121,7 +160,7 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
             if (how === 'missing' || how === 'error')
               return fail({kind: 'reply', status: 500, words: 'broken'}, begun)
             attempt()
-            times.push(clock.nowMs - (came.get(id) ?? 0))
+            answered.push({index: id, node: node.name, firstMs, totalMs: sinceCame()})
             dispatcher.settle(id, {kind: 'ok', stats: how}, clock.nowMs)
             wake()
             over(id)
@@ -167,20 +206,15 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
     const request: DispatchRequest = {
       ...{id, model: arrival.model, promptTokens: arrival.promptTokens},
       ...{tenant: '', priority: 'normal', streams: true, canSetNumCtx: true},
-      ...{prefix: arrival.prefix ?? [], blockTokens: BLOCK_TOKENS},
+      ...{prefix: arrival.prefix ?? [], blockTokens},
       ...(arrival.session === undefined ? {} : {session: arrival.session}),
+      ...arrival.asks,
     }
     dispatcher.submit(request, clock.nowMs)
     wake()
   }
 
-  dispatcher.setNodes(
-    fleet.nodes.map(({slots}, at) => ({
-      ...{name: `n${at}`, drained: false, labels: {}},
-      ...(fleet.slotsUnknown ? {} : {slots}),
-    })),
-    0,
-  )
+  dispatcher.setNodes(specs, 0)
   const poll = (node: OllamaNode) => {
     const reading = node.reading()
     clock.at(clock.nowMs + node.kind.latencyMs, () => {
@@ -197,7 +231,15 @@ export function simulate(fleet: Fleet, policy: PolicyName, seed: number): Run {
     if (after) followers.set(after.index, [...(followers.get(after.index) ?? []), id])
     else clock.at(atMs, () => submit(id))
   })
-  clock.run(() => left === 0)
+  const {endMs = Number.POSITIVE_INFINITY} = fleet
+  clock.run(() => left === 0 || clock.nowMs > endMs)
+  failed += left
   const loads = [...nodes.values()].reduce((sum, node) => sum + node.loads, 0)
-  return {times, failed, makespanMs: lastMs - (fleet.arrivals[0]?.atMs ?? 0), loads}
+  const times = answered.map(({totalMs}) => totalMs)
+  const makespanMs = lastMs - (fleet.arrivals[0]?.atMs ?? 0)
+  return {times, answered, failed, makespanMs, loads, sent}
+}
+
+function specOf({slotsUnknown}: Fleet, {slots}: NodeKind, at: number): BalancedNode {
+  return {name: `n${at}`, drained: false, labels: {}, ...(slotsUnknown ? {} : {slots})}
 }

@@ -76,7 +76,7 @@ export class Chance {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
 
-  /** Time to the next arrival of a Poisson process. */
+  /** Time to the next arrival where arrivals are Poisson. */
   exponential(mean: number): number {
     return -mean * Math.log(1 - this.next())
   }

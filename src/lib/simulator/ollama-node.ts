@@ -1,7 +1,7 @@
 // A simulated Ollama, as real ones were seen to behave: slots per model with a queue in order of coming, one load at a
 // time, models pushed out when the memory is full, a cache of evaluated prompts, batches that slow each other down.
-import type {AnswerStats} from '../../src/lib/cluster/answer-stats.ts'
-import type {Reading} from '../../src/lib/cluster/reading.ts'
+import type {AnswerStats} from '../cluster/answer-stats.ts'
+import type {Reading} from '../cluster/reading.ts'
 import type {Chance, Clock} from './clock.ts'
 import {Runner, type Task} from './runner.ts'
 
@@ -17,6 +17,18 @@ export interface Fault {
   readonly toMs: number
 }
 
+/** How one model runs on one node. */
+export interface ModelSpeed {
+  /** Alone on the node. */
+  readonly promptTps: number
+  readonly answerTps: number
+  readonly slots: number
+  readonly crowding: number
+  readonly loadMs: number
+  /** With which it is loaded when nobody asks for another one. */
+  readonly contextLength: number
+}
+
 export interface NodeKind {
   /** Of a model of 5 GB, alone on the node; others in proportion to their size. */
   readonly promptTps: number
@@ -27,7 +39,11 @@ export interface NodeKind {
   readonly memoryBytes: number
   readonly loadBytesPerMs: number
   readonly latencyMs: number
+  /** Models in memory at once, however small. Default: Ollama's for one GPU. */
+  readonly mostLoaded?: number
   readonly faults?: readonly Fault[]
+  /** Where it is known model by model, instead of what stands above; the node has no other models. */
+  readonly speeds?: ReadonlyMap<string, ModelSpeed>
 }
 
 /** What the node says of a request. */
@@ -37,6 +53,7 @@ export interface Listener {
 }
 
 const REFERENCE_BYTES = 5e9
+const CONTEXT_LENGTH = 4096
 /** Ollama's default for one GPU. */
 const MOST_LOADED = 3
 
@@ -95,10 +112,7 @@ export class OllamaNode {
     }
     task.cameMs = this.#clock.nowMs
     runner.queue.push(task)
-    if (runner.state === 'absent') {
-      runner.state = 'waiting'
-      this.#toLoad.push(runner)
-    }
+    if (runner.state === 'absent') this.#toBeLoaded(runner)
     this.#changed()
   }
 
@@ -125,8 +139,8 @@ export class OllamaNode {
       models: [...this.#models.values()].map(({name, sizeBytes}) => ({
         ...{name, sizeBytes, digest: name, modifiedAt: ''},
       })),
-      loaded: loaded.map(({model: {name, sizeBytes}}) => ({
-        ...{name, digest: name, sizeBytes, vramBytes: sizeBytes, contextLength: 4096},
+      loaded: loaded.map(({model: {name, sizeBytes}, contextLength}) => ({
+        ...{name, digest: name, sizeBytes, vramBytes: sizeBytes, contextLength},
         expiresAt: '',
       })),
     }
@@ -137,7 +151,8 @@ export class OllamaNode {
     if (known) return known
     const model = this.#models.get(name)
     if (!model) return undefined
-    const runner = new Runner(model)
+    const {contextLength = CONTEXT_LENGTH} = this.kind.speeds?.get(name) ?? {}
+    const runner = new Runner(model, contextLength)
     this.runners.set(name, runner)
     return runner
   }
@@ -145,16 +160,34 @@ export class OllamaNode {
   /** Time has passed or something has come or gone: work goes on from here. */
   #changed(): void {
     this.#progress()
+    for (const runner of this.runners.values())
+      if (runner.wantsOtherContext && runner.running.length === 0) this.#toBeLoaded(runner)
     this.#load()
-    for (const runner of this.runners.values()) runner.fill(this.kind.slots, this.#clock.nowMs)
+    for (const runner of this.runners.values())
+      runner.fill(this.#speedOf(runner).slots, this.#clock.nowMs)
     this.#plan()
   }
 
-  #speed(runner: Runner): number {
+  #toBeLoaded(runner: Runner): void {
+    runner.unload()
+    runner.contextLength = runner.queue[0]?.numCtx ?? runner.contextLength
+    runner.state = 'waiting'
+    this.#toLoad.push(runner)
+  }
+
+  #speedOf({model}: Runner): Omit<ModelSpeed, 'loadMs' | 'contextLength'> {
+    return this.kind.speeds?.get(model.name) ?? this.kind
+  }
+
+  /** Tokens per second now, of one of those that run. */
+  #speeds(runner: Runner) {
     let active = 0
     for (const other of this.runners.values()) if (other.running.length > 0) active++
-    const crowd = 1 + this.kind.crowding * (runner.running.length - 1)
-    return REFERENCE_BYTES / runner.model.sizeBytes / crowd / Math.max(1, active)
+    const {promptTps, answerTps, crowding} = this.#speedOf(runner)
+    const crowd = 1 + crowding * (runner.running.length - 1)
+    const bySize = this.kind.speeds ? 1 : REFERENCE_BYTES / runner.model.sizeBytes
+    const speed = bySize / crowd / Math.max(1, active)
+    return {promptTps: promptTps * speed, answerTps: answerTps * speed}
   }
 
   /** All tasks get done what could be done since the last time. */
@@ -163,14 +196,10 @@ export class OllamaNode {
     this.#progressMs = this.#clock.nowMs
     if (passedMs <= 0 || this.fault() === 'hang') return
     const speeds = [...this.runners.values()].map(
-      (runner) => [runner, this.#speed(runner)] as const,
+      (runner) => [runner, this.#speeds(runner)] as const,
     )
     for (const [runner, speed] of speeds)
-      runner.advance(passedMs, {
-        promptTps: this.kind.promptTps * speed,
-        answerTps: this.kind.answerTps * speed,
-        nowMs: this.#clock.nowMs,
-      })
+      runner.advance(passedMs, {...speed, nowMs: this.#clock.nowMs})
   }
 
   #plan(): void {
@@ -178,14 +207,7 @@ export class OllamaNode {
     if (this.fault() === 'hang') return
     for (const runner of this.runners.values()) {
       if (runner.running.length === 0) continue
-      const speed = this.#speed(runner)
-      soonestMs = Math.min(
-        soonestMs,
-        runner.nextMs({
-          promptTps: this.kind.promptTps * speed,
-          answerTps: this.kind.answerTps * speed,
-        }),
-      )
+      soonestMs = Math.min(soonestMs, runner.nextMs(this.#speeds(runner)))
     }
     const version = ++this.#version
     this.#stepAtMs = this.#clock.nowMs + soonestMs
@@ -203,7 +225,8 @@ export class OllamaNode {
     next.state = 'loading'
     this.loads++
     const startedMs = this.#clock.nowMs
-    const takesMs = Math.max(250, next.model.sizeBytes / this.kind.loadBytesPerMs)
+    const known = this.kind.speeds?.get(next.model.name)?.loadMs
+    const takesMs = Math.max(250, known ?? next.model.sizeBytes / this.kind.loadBytesPerMs)
     this.#clock.at(startedMs + takesMs, () => {
       if (this.#loading !== next) return
       this.#loading = undefined
@@ -219,7 +242,8 @@ export class OllamaNode {
     const here = () => [...this.runners.values()].filter(({state}) => state === 'ready')
     const fits = () => {
       const bytes = here().reduce((sum, {model}) => sum + model.sizeBytes, next.model.sizeBytes)
-      return bytes <= this.kind.memoryBytes && here().length < MOST_LOADED
+      const most = this.kind.mostLoaded ?? MOST_LOADED
+      return bytes <= this.kind.memoryBytes && here().length < most
     }
     while (!fits()) {
       const idle = here().filter(({running, queue}) => running.length + queue.length === 0)
