@@ -1,5 +1,5 @@
 // Measures `ollamax serve` beside nginx and HAProxy, all in front of the same stand-in nodes: docs/benchmarks.md.
-//   npm run bench:gateway -- [--only small32,lat1] [--rounds 5] [--direct] [--cores 0,1] [--json]
+//   npm run bench:gateway -- [--only small32,lat1] [--rounds 5] [--direct] [--workers] [--cores 0,1] [--json]
 //   npm run bench:gateway -- --node-ports 21501,21502,21503 --target NAME=URL [--key NAME=KEY]
 import {mkdtempSync, rmSync} from 'node:fs'
 import {cpus, tmpdir} from 'node:os'
@@ -20,6 +20,7 @@ const {values: flags} = parseArgs({
     'node-ports': {type: 'string', default: ''},
     cores: {type: 'string', default: '0,1'},
     direct: {type: 'boolean', default: false},
+    workers: {type: 'boolean', default: false},
     json: {type: 'boolean', default: false},
   },
 })
@@ -40,7 +41,11 @@ const [gatewayCore, loadCore] = flags.cores.split(',').map(Number)
 if (![gatewayCore, loadCore].every((core) => core >= 0 && core < cpus().length))
   throw new Error('--cores must be two cores of this machine, such as 0,1')
 const keys = Object.fromEntries(flags.key.map(pair))
-const extra = [...given.slice(1).map(([name]) => name), ...(flags.direct ? ['direct'] : [])]
+const extra = [
+  ...given.slice(1).map(([name]) => name),
+  ...(flags.direct ? ['direct'] : []),
+  ...(flags.workers ? ['workers-2'] : []),
+]
 const targetsOf = (work) => [...new Set([judgedOf(work), ...work.peers, ...extra])]
 const wanted = [...new Set(chosen.flatMap((name) => targetsOf(works[name])))]
 const progress = (text) => process.stderr.write(`${text}\n`)

@@ -1,4 +1,4 @@
-// `ollamax serve` as it is measured: one process, everything on, a key that every request needs.
+// `ollamax serve` as it is measured: one process unless `words` say otherwise, everything on, a key that every request needs.
 import {execFile} from 'node:child_process'
 import {mkdirSync, writeFileSync} from 'node:fs'
 import {dirname, join, resolve} from 'node:path'
@@ -10,7 +10,7 @@ const bin = resolve(dirname(fileURLToPath(import.meta.url)), '../../bin/run.js')
 const cluster = 'bench'
 
 /** Starts the gateway in front of the nodes, each an entry of a cluster file: {url, pid, key}. */
-export async function startGateway(processes, {home, entries, core, env: more = {}}) {
+export async function startGateway(processes, {home, entries, core, env: more = {}, words = []}) {
   const clusters = join(home, 'clusters')
   mkdirSync(clusters, {recursive: true, mode: 0o700})
   const nodes = entries.map((entry) => `  - ${JSON.stringify(entry)}\n`).join('')
@@ -21,7 +21,7 @@ export async function startGateway(processes, {home, entries, core, env: more = 
   const env = {...process.env, ...more, OLLAMAX_HOME: home, OLLAMAX_CLUSTER: cluster, NO_COLOR: '1'}
   const key = await createKey(env)
   const url = `http://127.0.0.1:${await freePort()}`
-  const argv = [process.execPath, bin, 'serve', '--listen', new URL(url).host]
+  const argv = [process.execPath, bin, 'serve', '--listen', new URL(url).host, ...words]
   const one = processes.start(core, argv, {name: 'ollamax serve', env})
   await untilServing(one, `${url}/readyz`, key)
   return {url, pid: one.child.pid, key}

@@ -28,15 +28,17 @@ export async function startTargets({processes, closers, nodes, wanted, given, ke
     await pin(pids, core)
     add(name, [url], pids, keys[name])
   }
-  const gateway = async (name, entries, env) => {
+  const gateway = async (name, entries, env, words) => {
     const home = join(dir, name)
-    const one = await startGateway(processes, {home, entries, core, env})
+    const one = await startGateway(processes, {home, entries, core, env, words})
     add(name, [one.url], [one.pid], one.key)
   }
   const first = nodes.nodes[0]
   for (const name of wanted) {
     if (targets.has(name)) continue
     if (name in slotsTold) await gateway(name, directNodes(nodes.nodes, slotsTold[name]))
+    else if (name === 'workers-2')
+      await gateway(name, directNodes(nodes.nodes, all), {}, ['--workers', '2'])
     else if (name === 'over-tcp') await gateway(name, directNodes([first], all))
     else if (name === 'over-ssh') {
       const sshd = await startSshd()

@@ -27,6 +27,7 @@ export default class Serve extends BaseCommand {
     '<%= config.bin %> serve',
     'OLLAMA_HOST=127.0.0.1:11435 ollama run llama3.2 "why is the sky blue?"',
     '<%= config.bin %> serve --listen 0.0.0.0:11435 --tls-cert cert.pem --tls-key key.pem',
+    '<%= config.bin %> serve --workers 4',
     '<%= config.bin %> serve --install --dry-run',
     'sudo <%= config.bin %> serve --install --listen 0.0.0.0:11435',
   ]
@@ -45,12 +46,13 @@ export default class Serve extends BaseCommand {
     const {stderr} = process
     const colored = colorsOn(stderr, process.env)
     let url = ''
-    await serve(this.tools({...flags, reuse: false}), {
+    await serve(this.tools({...flags, reuse: false, asks: flags.workers === 1}), {
       listen: parseListen(flags.listen),
       config: flags.config,
       ...(cert && key ? {tls: {cert: pem(cert), key: pem(key)}} : {}),
       origins: flags.origin,
       allowCloud: flags['allow-cloud'],
+      workers: flags.workers,
       openToNetwork: flags['open-to-network'],
       drainMs: parseDuration(flags['drain-timeout']),
       signal: this.signal,

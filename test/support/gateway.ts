@@ -3,12 +3,14 @@ import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
 import type {DispatchLimits} from '../../src/lib/balancer/limits.ts'
 import type {NodeSpec} from '../../src/lib/cluster/node.ts'
 import {PrefixHasher} from '../../src/lib/gateway/body/prefix.ts'
+import {steadyMs} from '../../src/lib/gateway/clock.ts'
 import {Decisions} from '../../src/lib/gateway/decisions.ts'
 import type {Exchange, ExchangeOutcome} from '../../src/lib/gateway/exchange.ts'
 import {Fleet} from '../../src/lib/gateway/fleet.ts'
 import {DEFAULT_LIMITS, type GatewayLimits, openGateway} from '../../src/lib/gateway/gateway.ts'
 import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
-import {Hub} from '../../src/lib/gateway/hub.ts'
+import {type DispatchDoor, Hub} from '../../src/lib/gateway/hub.ts'
+import {insightOf} from '../../src/lib/gateway/insight.ts'
 import {BlobPlaces} from '../../src/lib/gateway/manage.ts'
 import type {Pace} from '../../src/lib/gateway/pace.ts'
 import {twinsOf} from '../../src/lib/gateway/places.ts'
@@ -49,6 +51,8 @@ export interface TestGatewayOptions {
   readonly pace?: Pace
   /** As `gateway.hedge` of the cluster file. */
   readonly hedge?: boolean
+  /** What stands between the hub and its dispatcher, as a line between processes does; absent: nothing. */
+  readonly door?: (dispatcher: Dispatcher) => DispatchDoor
 }
 
 const specOf = (name: string, url: string, slots: number | undefined): NodeSpec => ({
@@ -93,21 +97,22 @@ export async function startGateway(
     ...(options.dispatch ? {limits: options.dispatch} : {}),
   })
   dispatcher.setHedging(options.hedge ?? false)
-  hub.use(dispatcher)
+  hub.use(options.door?.(dispatcher) ?? dispatcher)
   const fleet: Fleet = new Fleet({
     endpointOf: async (node) => ({
       kind: 'url',
       url: node.kind === 'direct' ? node.url : '',
       headers: {},
     }),
-    onReading: (reading) => hub.observe(reading),
+    onReading: (reading) =>
+      hub.tell((_door, nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs)),
     inFlight: (node) => dispatcher.inFlight(node),
     ...(options.pace ? {pace: options.pace} : {}),
   })
   const urls = [...nodes.map(({url}) => url), ...(options.urls ?? [])]
   const specs = urls.map((url, at) => specOf(`n${at + 1}`, url, options.slots))
   fleet.setNodes(specs)
-  hub.tell((one, nowMs) => one.setNodes(specs.map(balancedNode), nowMs))
+  dispatcher.setNodes(specs.map(balancedNode), steadyMs())
   await fleet.looked(AbortSignal.timeout(5000))
   const gateway = await openGateway({
     host: '127.0.0.1',
@@ -115,8 +120,7 @@ export async function startGateway(
     guard: options.guard ?? openGuard,
     fleet,
     hub,
-    dispatcher,
-    decisions,
+    insight: insightOf(() => dispatcher, decisions),
     blobs: new BlobPlaces(),
     hasher: new PrefixHasher(),
     limits: {...DEFAULT_LIMITS, ...options.limits},

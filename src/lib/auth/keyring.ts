@@ -26,12 +26,15 @@ const WINDOW_MS = 5 * 60_000
 export class Keyring {
   /** True: there is no key, so `identify` refuses everybody. Whether that means "open to all" is not decided here. */
   readonly empty: boolean
+  /** What it was made of. */
+  readonly keys: readonly Key[]
   readonly #byHash = new Map<string, {readonly key: Key; readonly digest: Buffer}>()
   readonly #byPublicKey = new Map<string, {readonly key: Key; readonly verifier: KeyObject}>()
   readonly #models = new Map<string, readonly ModelPattern[]>()
 
   constructor(keys: readonly Key[]) {
     this.empty = keys.length === 0
+    this.keys = keys
     for (const key of keys) {
       if (key.models)
         this.#models.set(

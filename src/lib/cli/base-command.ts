@@ -12,6 +12,14 @@ import {errorJson} from './print-error.ts'
 import type {LiveReporter} from './progress.ts'
 import {usageError} from './usage-error.ts'
 
+/** Which cluster and how its SSH nodes are reached, see `ToolsOptions`. */
+interface ToolFlags {
+  readonly cluster?: string | undefined
+  readonly reuse?: boolean | undefined
+  /** False: nobody is asked, even at a terminal. */
+  readonly asks?: boolean
+}
+
 /** What all commands share: --json, --cluster, the tools, and a signal that Ctrl-C and SIGTERM abort. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true
@@ -54,13 +62,15 @@ export abstract class BaseCommand extends Command {
   }
 
   /** The doors to the outside world, built on first use; closed when the command ends. */
-  tools(flags: {cluster?: string | undefined; reuse?: boolean | undefined} = {}): Tools {
+  tools(flags: ToolFlags = {}): Tools {
     this.#tools ??= makeTools({
       env: process.env,
       cluster: flags.cluster,
       reuse: flags.reuse,
       signal: this.signal,
-      ask: terminalAsk(this.signal, (question) => this.#aside(question)),
+      ...(flags.asks === false
+        ? {}
+        : {ask: terminalAsk(this.signal, (question) => this.#aside(question))}),
       note: (text) => this.note(text),
     })
     return this.#tools

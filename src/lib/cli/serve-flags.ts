@@ -36,6 +36,13 @@ export const serveFlags = () => ({
     summary: 'web page elsewhere that may use it, like https://chat.example.com',
     helpValue: 'ORIGIN',
   }),
+  workers: Flags.integer({
+    summary:
+      'processes that answer clients, with one view of all requests; more than 1 use more cores',
+    default: 1,
+    min: 1,
+    max: 64,
+  }),
   'log-level': Flags.option({
     options: ['debug', 'info', 'warn', 'error'] as const,
     default: 'info',
@@ -83,6 +90,7 @@ export interface ServeFlags {
   readonly 'allow-cloud'?: boolean
   readonly 'open-to-network'?: boolean
   readonly origin: readonly string[]
+  readonly workers: number
   readonly 'log-level': string
   readonly 'drain-timeout': string
 }
@@ -110,6 +118,7 @@ export function serveWords(flags: ServeFlags): string[] {
     ...(flags['allow-cloud'] ? ['--allow-cloud'] : []),
     ...(flags['open-to-network'] ? ['--open-to-network'] : []),
     ...flags.origin.flatMap((origin) => ['--origin', origin]),
+    ...(flags.workers > 1 ? ['--workers', `${flags.workers}`] : []),
     ...['--log-level', flags['log-level']],
     ...['--drain-timeout', flags['drain-timeout']],
   ]

@@ -19,6 +19,9 @@ export interface FleetOptions extends WatchOptions {
   readonly pace?: Pace
 }
 
+/** What those need of the fleet who serve requests: it is in this process, or a copy of another one's. */
+export type FleetSeen = Pick<Fleet, 'nodes' | 'upstream' | 'look' | 'fresh' | 'current'>
+
 /** The nodes, their connections, and what was last read of them. Looks at each by itself: a dead one delays nobody. */
 export class Fleet {
   readonly #options: FleetOptions
@@ -60,9 +63,13 @@ export class Fleet {
 
   /** The connections to a node, for a request to it; undefined before its first successful look. */
   upstream(name: string): Upstream | undefined {
-    const watch = this.#watches.get(name)
-    watch?.used()
-    return watch?.upstream
+    this.used(name)
+    return this.#watches.get(name)?.upstream
+  }
+
+  /** Something is sent to a node, by this process or on its behalf: it is looked at more often. */
+  used(name: string): void {
+    this.#watches.get(name)?.used()
   }
 
   /** Looks at a node at once: something was seen that its last reading does not tell. */
@@ -114,7 +121,7 @@ async function within(all: readonly Promise<void>[], ms: number): Promise<void> 
 }
 
 /** True if the connections made for one serve for the other as well. */
-function sameReach(a: NodeSpec, b: NodeSpec): boolean {
+export function sameReach(a: NodeSpec, b: NodeSpec): boolean {
   const reach = ({name: _n, labels: _l, drained: _d, ollama, ...rest}: NodeSpec) =>
     JSON.stringify([rest, ollama.port])
   return reach(a) === reach(b)

@@ -2,6 +2,7 @@ import {IdTable} from '../cluster/id-table.ts'
 import type {Tracing} from '../trace/tracing.ts'
 import type {BodyLimits} from './body/read.ts'
 import {Exchange} from './exchange.ts'
+import type {Admitted, Refused} from './guard.ts'
 import type {ClientRequest} from './listener/client-request.ts'
 import type {ClientResponse} from './listener/client-response.ts'
 import {openListener} from './listener/listener.ts'
@@ -105,7 +106,14 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       options.ended(exchange)
       return
     }
-    serveExchange(exchange, admitted, options, state)
+    if (admitted.kind === 'pending') void admitted.decided.then((now) => serve(exchange, now))
+    else serveExchange(exchange, admitted, options, state)
+  }
+  const serve = (exchange: Exchange, admitted: Admitted | Refused) => {
+    if (exchange.open) return serveExchange(exchange, admitted, options, state)
+    // The client has left meanwhile, or was told that the gateway ends; nothing tells so a second time.
+    exchange.outcome ??= 'cancelled'
+    options.ended(exchange)
   }
   const listener = await openListener({
     host: options.host,

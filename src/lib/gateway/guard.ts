@@ -26,6 +26,14 @@ export interface Refused {
   readonly problem: Problem
 }
 
+/** Somebody else has to be asked, see docs/design/0009-workers.md. */
+export interface Pending {
+  readonly kind: 'pending'
+  readonly target: string
+  /** Never rejects. */
+  readonly decided: Promise<Admitted | Refused>
+}
+
 /** What of a request tells whether it may be served. */
 export interface Asking {
   readonly method: string
@@ -40,13 +48,13 @@ export interface Asking {
 }
 
 /** Lets requests in. Must be quick: it stands before every one of them. `nowMs`: wall time, ms since the epoch. */
-export type Guard = (request: Asking, nowMs: number) => Admitted | Refused
+export type Guard = (request: Asking, nowMs: number) => Admitted | Refused | Pending
 
 /**
  * Lets everybody in, as an Ollama does that listens on loopback. What stands behind it is shown to this machine alone:
  * who opened it to the network has opened the models.
  */
-export const openGuard: Guard = (request) => ({
+export const openGuard = (request: Asking): Admitted => ({
   kind: 'admitted',
   target: request.url,
   tenant: '',

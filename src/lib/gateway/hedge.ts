@@ -15,15 +15,20 @@ export interface Second {
 /** Waits beside a first attempt for its time to come, and then keeps the second one until it is clear which one counts. */
 export class Hedge {
   readonly #afterMs: number
-  readonly #begin: () => void
+  readonly #begin: () => void | Promise<void>
   #timer: NodeJS.Timeout | undefined
   second: Second | undefined
 
-  /** `begin`: makes `second`, if somebody can be asked; if not, it is called again when as much time has passed. */
-  constructor(afterMs: number, begin: () => void) {
+  /** `begin`: makes `second`, if somebody can be asked; if not, it is called again when as much time has passed since. */
+  constructor(afterMs: number, begin: () => void | Promise<void>) {
     this.#afterMs = afterMs
     this.#begin = begin
     this.#wait()
+  }
+
+  /** True until it is over: a second attempt is of use. */
+  get wanted(): boolean {
+    return this.#timer !== undefined
   }
 
   /** The first attempt needs nobody beside it any more. Returns the second one, which its caller ends or goes on with. */
@@ -36,8 +41,8 @@ export class Hedge {
   }
 
   #wait(): void {
-    this.#timer = setTimeout(() => {
-      this.#begin()
+    this.#timer = setTimeout(async () => {
+      await this.#begin()
       if (!this.second && this.#timer) this.#wait()
     }, this.#afterMs)
   }

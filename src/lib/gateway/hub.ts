@@ -2,7 +2,6 @@ import type {DispatchSink, Outcome, Refusal, SendOrder} from '../balancer/dispat
 import type {Dispatcher} from '../balancer/dispatcher.ts'
 import type {Failure} from '../balancer/verdict.ts'
 import {IdTable} from '../cluster/id-table.ts'
-import type {Reading} from '../cluster/reading.ts'
 import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
 import {Attempt, type NodeReply} from './attempt.ts'
@@ -30,6 +29,15 @@ export interface HubOptions {
   readonly ended: (exchange: Exchange) => void
 }
 
+/** What a hub tells of its requests: to the dispatcher in this process, or to whoever passes it on to one elsewhere. */
+export interface DispatchDoor
+  extends Pick<Dispatcher, 'submit' | 'began' | 'settle' | 'cancel' | 'tick'> {
+  /** As the dispatcher's own; from elsewhere the answer may come too late to be of use. Never rejects. */
+  hedge(...words: Parameters<Dispatcher['hedge']>): HedgeOrder | Promise<HedgeOrder>
+}
+
+type HedgeOrder = ReturnType<Dispatcher['hedge']>
+
 const POSITION = 'X-Ollamax-Queue-Position'
 
 /** How often clocks are looked at. */
@@ -40,7 +48,7 @@ export class Hub implements DispatchSink {
   readonly #options: HubOptions
   readonly #running = new IdTable<Running>()
   readonly #sweep: NodeJS.Timeout
-  #dispatcher: Dispatcher | undefined
+  #dispatcher: DispatchDoor | undefined
   /** Later legs of an answer have negative ids, which no exchange has. */
   #lastLeg = 0
   /** The dispatcher is at work and must not be called. */
@@ -52,7 +60,7 @@ export class Hub implements DispatchSink {
   }
 
   /** Must come before the first `submit`: the dispatcher is made with this hub as its sink. */
-  use(dispatcher: Dispatcher): void {
+  use(dispatcher: DispatchDoor): void {
     this.#dispatcher = dispatcher
   }
 
@@ -122,21 +130,34 @@ export class Hub implements DispatchSink {
   }
 
   /** The first attempt has said nothing for too long: another one beside it, if there is somebody for it. */
-  #startHedge(job: Running, first: Attempt): void {
+  #startHedge(job: Running, first: Attempt): void | Promise<void> {
     const {hedge, exchange} = job
     if (!hedge || job.attempt !== first || !exchange.open) return
     const id = --this.#lastLeg
+    let answered: Promise<void> | undefined
     this.tell((dispatcher, nowMs) => {
       const to = dispatcher.hedge(job.id, id, nowMs)
-      if (!to) return
-      const {attempt, traced, go} = this.#attempt(job, to)
-      const {node, numCtx, decision} = to
-      hedge.second = {id, node, numCtx, attempt, traced, reason: `${decision.reason}, hedge`}
-      exchange.attempts++
-      exchange.hedge = 'lost'
-      exchange.reason = `${exchange.reason}, hedged`
-      go()
+      if (to instanceof Promise) answered = to.then((late) => this.#hedged(job, {hedge, id}, late))
+      else this.#hedged(job, {hedge, id}, to)
     })
+    return answered
+  }
+
+  #hedged(job: Running, {hedge, id}: {readonly hedge: Hedge; readonly id: number}, to: HedgeOrder) {
+    if (!to) return
+    if (!hedge.wanted) {
+      // While somebody was looked for, the first attempt has begun or ended.
+      this.tell((dispatcher, nowMs) => dispatcher.settle(id, {kind: 'cancelled'}, nowMs))
+      return
+    }
+    const {exchange} = job
+    const {attempt, traced, go} = this.#attempt(job, to)
+    const {node, numCtx, decision} = to
+    hedge.second = {id, node, numCtx, attempt, traced, reason: `${decision.reason}, hedge`}
+    exchange.attempts++
+    exchange.hedge = 'lost'
+    exchange.reason = `${exchange.reason}, hedged`
+    go()
   }
 
   /** The second attempt is the only one from now on; `outcome`: of the first one. */
@@ -208,11 +229,6 @@ export class Hub implements DispatchSink {
     exchange.head(reply.status, [...reply.headers, ...length, ...retry])
     exchange.bytesOut += reply.body.length
     exchange.response.end(reply.body)
-  }
-
-  /** A node was read. Its time becomes one of the clock that all times here are of. */
-  observe(reading: Reading): void {
-    this.tell((dispatcher, nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs))
   }
 
   /** Ends what waits and what runs, in words; of no node's fault. `begun`: for answers of which a part was sent. */
@@ -332,7 +348,7 @@ export class Hub implements DispatchSink {
    * Tells the dispatcher of an event of the world. What happens while it is at work (a connection that fails at
    * once) is told afterwards.
    */
-  tell(event: (dispatcher: Dispatcher, nowMs: number) => void): void {
+  tell(event: (dispatcher: DispatchDoor, nowMs: number) => void): void {
     const dispatcher = this.#dispatcher
     if (!dispatcher) return
     if (this.#inside) {

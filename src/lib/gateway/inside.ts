@@ -1,25 +1,18 @@
-import type {Dispatcher} from '../balancer/dispatcher.ts'
-import {routePlanOf} from '../balancer/route-plan.ts'
-import {RECORDING_VERSION, type Recording} from '../cluster/recording.ts'
 import {dispatchOf, refusalOf} from './asked.ts'
 import {readFacts} from './body/facts.ts'
 import type {PrefixHasher} from './body/prefix.ts'
 import {type BodyLimits, readBody} from './body/read.ts'
-import {steadyMs} from './clock.ts'
-import type {Decisions} from './decisions.ts'
 import type {Exchange} from './exchange.ts'
-import type {Fleet} from './fleet.ts'
+import type {FleetSeen} from './fleet.ts'
 import {fleetPage} from './fleet-page.ts'
 import type {Admitted} from './guard.ts'
+import type {Insight} from './insight.ts'
 import type {Page} from './route.ts'
 
 /** What these pages are made from. */
 export interface InsideFloor {
-  readonly fleet: Fleet
-  /** Asked what it would do and how things stand. */
-  readonly dispatcher: Pick<Dispatcher, 'explain' | 'record' | 'view'>
-  /** Of the latest requests. */
-  readonly decisions: Decisions
+  readonly fleet: FleetSeen
+  readonly insight: Insight
   readonly hasher: PrefixHasher
   readonly limits: BodyLimits
   readonly allowCloud: boolean
@@ -51,12 +44,13 @@ export async function inside(
     case 'explain':
       return explain(exchange, {admitted, floor})
     case 'decisions':
-      return exchange.json(200, {decisions: floor.decisions.latest(mostOf(exchange), mayUse)})
+      return exchange.json(200, {
+        decisions: await floor.insight.decisions(mostOf(exchange), mayUse),
+      })
     case 'recording':
-      return exchange.json(200, recording(mostOf(exchange), mayUse, floor))
+      return exchange.json(200, await floor.insight.recording(mostOf(exchange), admitted))
     case 'fleet': {
-      const nowMs = steadyMs()
-      const view = floor.dispatcher.view(nowMs)
+      const {view, nowMs} = await floor.insight.view()
       return exchange.json(200, fleetPage(floor.fleet.nodes(), view, {nowMs, mayUse}))
     }
   }
@@ -66,25 +60,6 @@ export async function inside(
 function mostOf({target}: Exchange): number {
   const asked = new URL(target, 'http://x').searchParams.get('limit') ?? ''
   return /^\d{1,4}$/.test(asked) ? Number(asked) : MOST_DECISIONS
-}
-
-/** All that a replay needs, of models that the asker may use. */
-function recording(
-  most: number,
-  mayUse: (model: string) => boolean,
-  {dispatcher, decisions}: InsideFloor,
-): Recording {
-  const {policy, nodes} = dispatcher.record()
-  return {
-    version: RECORDING_VERSION,
-    at: new Date().toISOString(),
-    policy,
-    nodes: nodes.map((node) => ({
-      ...node,
-      replicas: node.replicas.filter(({model}) => mayUse(model)),
-    })),
-    requests: decisions.recorded(most, mayUse),
-  }
 }
 
 /** What would be done with such a request; the body is that of a chat, a generate or an embed. */
@@ -103,5 +78,5 @@ async function explain(
   const prefix = floor.hasher.hash(body, facts.fields)
   const route = {kind: 'inference', name: exchange.route.name, dialect: 'ollama', call} as const
   const request = dispatchOf(exchange, {route, facts, admitted, prefix})
-  exchange.json(200, routePlanOf(request, floor.dispatcher.explain(request, steadyMs())))
+  exchange.json(200, await floor.insight.explain(request))
 }

@@ -1,15 +1,22 @@
 import {messageOf} from '../errors.ts'
 import {ObjectOf, parseObject} from './body/parse.ts'
 import {type Exchange, outcomeOf} from './exchange.ts'
-import type {Fleet, FleetNode} from './fleet.ts'
+import type {FleetNode, FleetSeen} from './fleet.ts'
 import type {Admitted} from './guard.ts'
 import {forwardedHeaders} from './headers.ts'
 import {type Collected, collect, pass} from './pass.ts'
 import {byAptitude, canBeAsked, holdersOf, loadedOn} from './places.ts'
 import type {Manage} from './route.ts'
 
-/** Where uploaded blobs went, so that the `create` that follows goes there too. */
-export class BlobPlaces {
+/** Where uploaded blobs went, so that the `create` that follows goes there too: known here, or asked elsewhere. */
+export interface Blobs {
+  /** Resolves when everybody can know it. */
+  remember(digest: string, node: string): void | Promise<void>
+  of(digest: string): string | undefined | Promise<string | undefined>
+}
+
+/** Those of this process. */
+export class BlobPlaces implements Blobs {
   readonly #nodes = new Map<string, string>()
 
   remember(digest: string, node: string): void {
@@ -33,8 +40,8 @@ const FRESH_MS = 1000
 
 /** What management calls work with. */
 export interface ManageContext {
-  readonly fleet: Fleet
-  readonly blobs: BlobPlaces
+  readonly fleet: FleetSeen
+  readonly blobs: Blobs
   readonly admitted: Admitted
   /** A node that the client names by a header. */
   readonly only: string | undefined
@@ -64,18 +71,18 @@ export async function manage(
   // Somebody may have brought it to a node a moment ago.
   if (holdersOf(context.fleet.nodes(), subject).length === 0) await context.fleet.current(FRESH_MS)
   if (call === 'copy' || call === 'delete') return everywhere(exchange, {body, subject}, context)
-  const nodes = candidatesOf(call, {object, subject}, context)
+  const nodes = await candidatesOf(call, {object, subject}, context)
   if (nodes.length === 0) return noNode(exchange)
   if (call === 'show') return oneOf(exchange, nodes, {body, context})
   // A pull that has begun somewhere is not begun a second time elsewhere.
   await oneOf(exchange, nodes.slice(0, 1), {body, context, changes: true})
 }
 
-function candidatesOf(
+async function candidatesOf(
   call: Manage,
   {object, subject}: {readonly object: ObjectOf; readonly subject: string},
   {fleet, blobs, only}: ManageContext,
-): readonly FleetNode[] {
+): Promise<readonly FleetNode[]> {
   const up = fleet.nodes().filter(canBeAsked).sort(byAptitude)
   const named = only === undefined ? up : up.filter(({spec}) => spec.name === only)
   const holders = holdersOf(named, subject)
@@ -84,7 +91,7 @@ function candidatesOf(
   if (call === 'pull') return holders.length > 0 ? holders : named
   const files = {...object.object('files'), ...object.object('adapters')}
   for (const digest of Object.values(files)) {
-    const place = blobs.of(String(digest))
+    const place = await blobs.of(String(digest))
     const node = named.find(({spec}) => spec.name === place)
     if (node) return [node]
   }
@@ -217,7 +224,7 @@ export async function blob(
   if (!admitted.everyModel)
     return exchange.problem({status: 403, message: 'this key may not upload models'})
   const up = fleet.nodes().filter(canBeAsked).sort(byAptitude)
-  const place = only ?? blobs.of(digest)
+  const place = only ?? (await blobs.of(digest))
   const node = up.find(({spec}) => spec.name === place) ?? (only === undefined ? up[0] : undefined)
   const upstream = node && fleet.upstream(node.spec.name)
   if (!node || !upstream) return noNode(exchange)
@@ -229,6 +236,9 @@ export async function blob(
     target: exchange.target,
     headers: forwardedHeaders(request.rawHeaders),
     body: request.method === 'HEAD' ? null : request.stream(),
+    beforeEnd: async (status) => {
+      if (status < 300) await blobs.remember(digest, node.spec.name)
+    },
   })
   if (passed.kind === 'failed') {
     exchange.outcome = 'failed'
@@ -237,5 +247,4 @@ export async function blob(
       message: `node ${node.spec.name}: ${why(passed.error, admitted)}`,
     })
   }
-  if (passed.status < 300) blobs.remember(digest, node.spec.name)
 }

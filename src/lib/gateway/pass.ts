@@ -9,8 +9,8 @@ export interface PassRequest {
   readonly target: string
   readonly headers: readonly string[]
   readonly body: Buffer | Readable | null
-  /** Done before the client is told that the answer has ended. */
-  readonly beforeEnd?: () => Promise<void>
+  /** Done before the client is told that the answer has ended. Must not reject. */
+  readonly beforeEnd?: (status: number) => Promise<void>
 }
 
 /** How it went; after `failed` nothing has reached the client, so another node may be asked. */
@@ -62,7 +62,7 @@ export function pass(
             response.end()
             resolve({kind: 'passed', status})
           }
-          if (request.beforeEnd) void request.beforeEnd().then(finish)
+          if (request.beforeEnd) void request.beforeEnd(status).then(finish)
           else finish()
         },
         fail(error) {

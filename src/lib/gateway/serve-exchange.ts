@@ -9,7 +9,7 @@ import {forwardedHeaders} from './headers.ts'
 import type {Hub} from './hub.ts'
 import {type Inside, type InsideFloor, inside, isInside} from './inside.ts'
 import {modelsOf, oldestVersion, psOf, tagsOf} from './lists.ts'
-import {type BlobPlaces, blob, type ManageContext, manage, unload} from './manage.ts'
+import {type Blobs, blob, type ManageContext, manage, unload} from './manage.ts'
 import {canBeAsked} from './places.ts'
 import type {Page, Route} from './route.ts'
 import {Thread} from './thread.ts'
@@ -18,7 +18,7 @@ import {Thread} from './thread.ts'
 export interface Floor extends InsideFloor {
   readonly guard: Guard
   readonly hub: Hub
-  readonly blobs: BlobPlaces
+  readonly blobs: Blobs
   readonly limits: BodyLimits
   /** Models that a node would pass on to Ollama's cloud are let through. */
   readonly allowCloud: boolean

@@ -5,6 +5,7 @@ import type {RequestRecord} from '../cluster/request-record.ts'
 import {CountedHistogram} from './counted-histogram.ts'
 import {exposeCounts, exposeFleet} from './exposition.ts'
 import {Tally} from './tally.ts'
+import {exposeWorkers, type WorkersSample} from './worker-metrics.ts'
 
 /** What the gateway counts, and shows to Prometheus. */
 export interface Metrics {
@@ -31,6 +32,8 @@ export interface MetricsSource {
   readonly snapshot: () => FleetSample
   /** Log lines that could not be written, so far. */
   readonly droppedLogLines: () => number
+  /** Absent: this process answers clients itself. */
+  readonly workers?: () => WorkersSample
 }
 
 /**
@@ -44,12 +47,13 @@ const MISNAMED = [
 ]
 
 /** Make one per process: what prom-client watches of the process (event loop, garbage collection) stays watched. */
-export function makeMetrics({version, snapshot, droppedLogLines}: MetricsSource): Metrics {
+export function makeMetrics({version, snapshot, droppedLogLines, workers}: MetricsSource): Metrics {
   const registry = new Registry()
   const tally = new Tally()
   let fleet: FleetSample = {nodes: [], replicas: [], queues: []}
   exposeCounts(registry, tally)
   exposeFleet(registry, tally, () => fleet)
+  if (workers) exposeWorkers(registry, workers)
   new Counter({
     name: 'ollamax_log_dropped_total',
     help: 'Log lines that could not be written.',

@@ -1,14 +1,19 @@
 import {findCredential} from '../auth/credentials.ts'
 import type {Key} from '../auth/key.ts'
 import type {Identified, Keyring} from '../auth/keyring.ts'
-import type {RateLimiter} from '../auth/rate-limit.ts'
+import type {Taken} from '../auth/rate-limit.ts'
 import type {Problem} from '../gateway/dialects/problem.ts'
 import {type Admitted, type Asking, type Guard, openGuard, type Refused} from '../gateway/guard.ts'
+
+/** Counts in this process, or asks the one that counts for all. */
+export interface Limiter {
+  take(key: Key, nowMs: number): Taken | Promise<Taken>
+}
 
 export interface KeyGuardOptions {
   /** The keys as they are now. */
   readonly keyring: () => Keyring
-  readonly limiter: RateLimiter
+  readonly limiter: Limiter
   /** False: as long as there is no key, everybody may come in. */
   readonly required: () => boolean
 }
@@ -29,7 +34,7 @@ const MALFORMED = {
 /** Lets in whoever has a key. A key's rate counts every request but those for health. */
 export function keyGuard({keyring, limiter, required}: KeyGuardOptions): Guard {
   return (request, nowMs) => {
-    if (!required()) return openGuard(request, nowMs)
+    if (!required()) return openGuard(request)
     const found = findCredential({
       method: request.method,
       target: request.url,
@@ -43,14 +48,14 @@ export function keyGuard({keyring, limiter, required}: KeyGuardOptions): Guard {
     if (identified.kind === 'refused')
       return refused(target, unauthorized(request, WHY[identified.reason]))
     const {key} = identified
-    const taken = isHealth(request) ? ({kind: 'ok'} as const) : limiter.take(key, nowMs)
-    if (taken.kind === 'wait')
-      return refused(target, {
-        status: 429,
-        message: `key ${key.name} may send ${key.ratePerMinute} requests a minute`,
-        retryAfterMs: taken.retryAfterMs,
-      })
-    return admitted(target, key, ring)
+    const may = admitted(target, key, ring)
+    if (isHealth(request)) return may
+    const decide = (taken: Taken) =>
+      taken.kind === 'ok' ? may : refused(target, tooMany(key, taken.retryAfterMs))
+    const taken = limiter.take(key, nowMs)
+    return taken instanceof Promise
+      ? {kind: 'pending', target, decided: taken.then(decide)}
+      : decide(taken)
   }
 }
 
@@ -69,6 +74,12 @@ function admitted(target: string, key: Key, ring: Keyring): Admitted {
 }
 
 const refused = (target: string, problem: Problem): Refused => ({kind: 'refused', target, problem})
+
+const tooMany = ({name, ratePerMinute}: Key, retryAfterMs: number): Problem => ({
+  status: 429,
+  message: `key ${name} may send ${ratePerMinute} requests a minute`,
+  retryAfterMs,
+})
 
 /**
  * 401, and 403 for the `ollama` command: that one takes 401 for a demand to sign in at ollama.com, and shows

@@ -1,28 +1,24 @@
-import {hostname} from 'node:os'
 import {RateLimiter} from '../auth/rate-limit.ts'
-import {isLoopback} from '../cluster/loopback.ts'
-import {PrefixHasher} from '../gateway/body/prefix.ts'
 import {steadyMs} from '../gateway/clock.ts'
 import {Decisions} from '../gateway/decisions.ts'
-import type {Exchange} from '../gateway/exchange.ts'
-import {DEFAULT_LIMITS, type Gateway, openGateway} from '../gateway/gateway.ts'
+import {insightOf} from '../gateway/insight.ts'
 import {BlobPlaces} from '../gateway/manage.ts'
 import type {Tools} from '../jobs/tools.ts'
 import {type LogOptions, makeLog} from '../log/make-log.ts'
 import {makeMetrics} from '../metrics/metrics.ts'
 import {openTracing} from '../trace/tracing.ts'
-import {keyGuard} from './key-guard.ts'
+import type {Core, Front} from './front.ts'
 import {type KeysNeededOptions, keysNeeded} from './keys-needed.ts'
-import {recordOf} from './record.ts'
+import type {DoorSettings, KeysNow} from './open-door.ts'
+import {ownFront} from './own-front.ts'
 import {sampleOf} from './sample.ts'
 import {sourceOf, watchSource} from './source.ts'
-import {startFleet} from './start-fleet.ts'
+import {type RunningFleet, startFleet} from './start-fleet.ts'
+import {WorkersFront} from './workers/workers-front.ts'
 
-export interface ServeOptions extends KeysNeededOptions {
-  readonly tls?: {readonly cert: Buffer; readonly key: Buffer}
-  readonly allowCloud: boolean
-  /** Of web pages elsewhere that may use the gateway; `*` = all. */
-  readonly origins: readonly string[]
+export interface ServeOptions extends KeysNeededOptions, DoorSettings {
+  /** Processes that answer clients; 1: this one alone. */
+  readonly workers: number
   /** For running requests once the signal has come. */
   readonly drainMs: number
   readonly signal: AbortSignal
@@ -44,98 +40,81 @@ const NAMES_MS = 2000
  * BAD_INPUT if it may not or cannot listen there, and whatever reading the cluster file and the keys throws.
  */
 export async function serve(tools: ServeTools, options: ServeOptions): Promise<void> {
-  const {signal, listen} = options
+  const {signal, listen, tls, origins, allowCloud, workers} = options
   const log = makeLog(options.log)
   const source = sourceOf(tools, options.config)
   const cluster = await source.cluster()
-  let keyring = await source.keys()
+  const ring = await source.keys()
   // From the first key on, also after the last one was revoked.
-  let keysWanted = keysNeeded(options, keyring, source)
-  const tracing = await openTracing({
-    env: tools.env,
-    version: options.version,
-    onTrouble: (words) => log.warn(words),
-  })
+  let keys: KeysNow = {ring, wanted: keysNeeded(options, ring, source)}
   const decisions = new Decisions()
-  const ended = (exchange: Exchange) => {
-    const record = recordOf(exchange)
-    metrics.record(record)
-    log.access(record)
-    if (exchange.route.kind === 'inference') decisions.add(record, exchange.asked)
-    exchange.trace?.end(record)
-  }
-  const running = startFleet(tools, cluster, {
-    ended,
-    failed: (node, kind) => metrics.failedAttempt(node, kind),
-  })
-  const {hub, fleet, dispatcher} = running
   const metrics = makeMetrics({
     version: options.version,
-    snapshot: () => sampleOf(fleet.nodes(), dispatcher.view(steadyMs())),
+    snapshot: () => sampleOf(running.fleet.nodes(), running.dispatcher.view(steadyMs())),
     droppedLogLines: () => log.droppedLines(),
+    ...(workers > 1 ? {workers: () => front.sample()} : {}),
   })
+  const core: Core = {
+    settings: {listen, origins, allowCloud, ...(tls ? {tls} : {})},
+    ...{log, metrics},
+    insight: insightOf(() => running.dispatcher, decisions),
+    limiter: new RateLimiter(),
+    blobs: new BlobPlaces(),
+    version: options.version,
+    keys: () => keys,
+    running: () => running,
+    openTracing: () =>
+      openTracing({
+        env: tools.env,
+        version: options.version,
+        onTrouble: (words) => log.warn(words),
+      }),
+    ended(record, inference, asked) {
+      metrics.record(record)
+      log.access(record)
+      if (inference) decisions.add(record, asked)
+    },
+  }
+  const front: Front = workers > 1 ? new WorkersFront(core, workers) : ownFront(core)
+  const running: RunningFleet = startFleet(tools, cluster, front)
+  const {fleet} = running
   const names = setInterval(() => metrics.setKnown(running.names()), NAMES_MS)
   const watch = watchSource(source, {
     cluster: (wanted) => {
       running.apply(wanted)
+      front.changed('nodes')
       log.info('read the changed cluster file', {nodes: wanted.nodes.length})
     },
-    keys: (keys) => {
-      keyring = keys
-      keysWanted ||= !keys.empty
+    keys: (changed) => {
+      keys = {ring: changed, wanted: keys.wanted || !changed.empty}
+      front.changed('keys')
       log.info('read the changed keys')
     },
     unusable: (words) =>
       log.warn(`a changed file is not used, what was read before holds: ${words}`),
   })
-  let gateway: Gateway | undefined
   try {
     await fleet.looked(AbortSignal.any([signal, AbortSignal.timeout(FIRST_LOOK_MS)]))
     metrics.setKnown(running.names())
-    gateway = await openGateway({
-      ...listen,
-      ...(options.tls ? {tls: options.tls} : {}),
-      guard: keyGuard({
-        keyring: () => keyring,
-        limiter: new RateLimiter(),
-        required: () => keysWanted,
-      }),
-      fleet,
-      hub,
-      dispatcher,
-      decisions,
-      blobs: new BlobPlaces(),
-      hasher: new PrefixHasher(),
-      limits: DEFAULT_LIMITS,
-      origin: {
-        origins: options.origins,
-        loopback: isLoopback(listen.host),
-        hostname: hostname(),
-      },
-      allowCloud: options.allowCloud,
-      ...(tracing.on ? {startTrace: tracing.startTrace} : {}),
-      metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
-      ended,
-      bug: (error, {requestId}) => log.error('a bug', {err: error, id: requestId}),
-    })
+    const url = await front.open()
     log.info('listening', {
-      url: gateway.url,
+      url,
       cluster: cluster.name,
       nodes: fleet.nodes().length,
       up: fleet.nodes().filter(({reading}) => reading?.kind === 'up').length,
-      keys: keysWanted,
+      keys: keys.wanted,
+      ...(workers > 1 ? {workers} : {}),
     })
     if (cluster.nodes.length === 0) log.warn('the cluster has no nodes yet: ollamax node add')
-    options.listening(gateway.url)
+    options.listening(url)
     await aborted(signal)
-    log.info('shutting down', {running: hub.size})
-    await gateway.drain(options.drainMs)
+    log.info('shutting down', {running: front.size})
+    await front.drain(options.drainMs)
   } finally {
     clearInterval(names)
     watch.close()
-    await gateway?.close()
+    await front.close()
     await running.close()
-    await tracing.close()
     await log.close()
   }
 }

@@ -1,12 +1,11 @@
 import {join} from 'node:path'
+import type {DispatchSink} from '../balancer/dispatch-request.ts'
 import {Dispatcher} from '../balancer/dispatcher.ts'
 import {policyNamed} from '../balancer/policies.ts'
 import type {Rate} from '../balancer/rates.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
-import type {Exchange} from '../gateway/exchange.ts'
+import type {Reading} from '../cluster/reading.ts'
 import {Fleet} from '../gateway/fleet.ts'
-import {Hub} from '../gateway/hub.ts'
-import {twinsOf} from '../gateway/places.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {NodeEndpoint} from '../ollama/endpoint.ts'
 import {readRates, replaceRates} from '../state/rates-file.ts'
@@ -15,7 +14,6 @@ import {balancedNode} from './balanced-node.ts'
 /** The nodes, their connections, and who decides among them. */
 export interface RunningFleet {
   readonly fleet: Fleet
-  readonly hub: Hub
   readonly dispatcher: Dispatcher
   /** Takes over a changed cluster file; no running request is touched. */
   apply(cluster: Cluster): void
@@ -25,14 +23,19 @@ export interface RunningFleet {
 }
 
 export interface FleetHooks {
-  /** An inference has ended. */
-  readonly ended: (exchange: Exchange) => void
-  /** A node has failed an attempt. */
-  readonly failed: (node: string, kind: string) => void
+  /** Carries out what the dispatcher decides. */
+  readonly sink: DispatchSink
+  /** Whom to tell of requests from now on; comes before everything else. */
+  use(dispatcher: Dispatcher): void
+  /**
+   * Passes an event of the world on to the dispatcher: now, or where that is at work already and must not be called,
+   * afterwards. `nowMs`: by its clock.
+   */
+  tell(event: (nowMs: number) => void): void
+  /** A node was read; the dispatcher is told of it first. */
+  readonly read?: (reading: Reading) => void
 }
 
-/** Before a model is said to be nowhere, the nodes are asked once more, if they can say it so soon. */
-const RECHECK_MS = 1000
 /** What was learned is kept this often, so that the next start need not guess. */
 const KEEP_MS = 60_000
 
@@ -43,31 +46,28 @@ export function startFleet(
   hooks: FleetHooks,
 ): RunningFleet {
   const ratesPath = join(tools.paths.cache, 'rates', `${cluster.name}.json`)
-  const hub = new Hub({
-    upstreamOf: (node) => fleet.upstream(node),
-    doubt: (node) => fleet.look(node),
-    current: () => fleet.current(RECHECK_MS),
-    sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
-    ...hooks,
-  })
   const dispatcher = new Dispatcher({
-    sink: hub,
+    sink: hooks.sink,
     random: Math.random,
     policy: policyNamed(cluster.policy),
     rates: readRates<Rate>(ratesPath),
   })
-  hub.use(dispatcher)
+  hooks.use(dispatcher)
   const fleet: Fleet = new Fleet({
     endpointOf: (node) => ownEndpoint(tools, node),
-    onReading: (reading) => hub.observe(reading),
+    onReading: (reading) => {
+      // Its time becomes one of the clock that all times of the dispatcher are of.
+      hooks.tell((nowMs) => dispatcher.observe({...reading, atMs: nowMs}, nowMs))
+      hooks.read?.(reading)
+    },
     inFlight: (node) => dispatcher.inFlight(node),
   })
   const apply = (wanted: Cluster) => {
     fleet.setNodes(wanted.nodes)
-    hub.tell((one, nowMs) => {
-      one.setNodes(wanted.nodes.map(balancedNode), nowMs)
-      one.setPolicy(policyNamed(wanted.policy))
-      one.setHedging(wanted.gateway?.hedge ?? false)
+    hooks.tell((nowMs) => {
+      dispatcher.setNodes(wanted.nodes.map(balancedNode), nowMs)
+      dispatcher.setPolicy(policyNamed(wanted.policy))
+      dispatcher.setHedging(wanted.gateway?.hedge ?? false)
     })
   }
   apply(cluster)
@@ -75,7 +75,6 @@ export function startFleet(
   const timer = setInterval(keep, KEEP_MS)
   return {
     fleet,
-    hub,
     dispatcher,
     apply,
     names() {
@@ -89,14 +88,17 @@ export function startFleet(
     },
     async close() {
       clearInterval(timer)
-      hub.close()
       await fleet.close()
       keep()
     },
   }
 }
 
-async function ownEndpoint(tools: Pick<Tools, 'endpoint'>, node: NodeSpec): Promise<NodeEndpoint> {
+/** How this process reaches a node. */
+export async function ownEndpoint(
+  tools: Pick<Tools, 'endpoint'>,
+  node: NodeSpec,
+): Promise<NodeEndpoint> {
   const endpoint = await tools.endpoint(node)
   if (endpoint.kind === 'upstream') throw new Error('an endpoint of a node is no upstream')
   return endpoint

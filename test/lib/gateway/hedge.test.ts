@@ -1,7 +1,9 @@
 import {expect, test} from 'vitest'
+import type {Dispatcher} from '../../../src/lib/balancer/dispatcher.ts'
 import type {DispatchLimits} from '../../../src/lib/balancer/limits.ts'
+import type {DispatchDoor} from '../../../src/lib/gateway/hub.ts'
 import type {FakeOptions, Fault} from '../../support/fake-ollama/options.ts'
-import type {TestGateway} from '../../support/gateway.ts'
+import type {TestGateway, TestGatewayOptions} from '../../support/gateway.ts'
 import {gatewayHarness} from '../../support/gateway-harness.ts'
 import {ask, quantile, say} from '../../support/load.ts'
 import {waitFor} from '../../support/wait-for.ts'
@@ -22,7 +24,7 @@ const workOf = (gateway: TestGateway, at: number) =>
 const askOf = (gateway: TestGateway, node: string) =>
   ask(gateway.url, stream, {headers: {'x-ollamax-node': node}}).done
 
-interface Start {
+interface Start extends Pick<TestGatewayOptions, 'door'> {
   readonly hedge?: boolean
   readonly dispatch?: Partial<DispatchLimits>
   /** So many of the two nodes have the model in memory. */
@@ -31,8 +33,14 @@ interface Start {
 }
 
 /** Nodes that have shown how soon they begin, so that it is known what is late; n2 was used last. */
-async function start({hedge = true, dispatch = FREELY, warm = 2, node = NODE}: Start = {}) {
-  const gateway = await open([node, node], {slots: 1, hedge, dispatch})
+async function start({
+  hedge = true,
+  dispatch = FREELY,
+  warm = 2,
+  node = NODE,
+  ...more
+}: Start = {}) {
+  const gateway = await open([node, node], {slots: 1, hedge, dispatch, ...more})
   const names = ['n1', 'n2'].slice(0, warm)
   for (let round = 0; round < 24; round++)
     await Promise.all(names.map((name) => askOf(gateway, name)))
@@ -202,3 +210,71 @@ test('it is off unless the cluster file wants it', async () => {
   const got = await askFirst(gateway).done
   expect(got.headers).toMatchObject({'x-ollamax-node': 'n1', 'x-ollamax-attempts': '1'})
 })
+
+/** A door that keeps what the dispatcher says of hedges back for so long as it is told to. */
+function slowDoor() {
+  const given: string[] = []
+  let passed = Promise.resolve()
+  const door = (dispatcher: Dispatcher): DispatchDoor => ({
+    submit: (...words) => dispatcher.submit(...words),
+    began: (...words) => dispatcher.began(...words),
+    settle: (...words) => dispatcher.settle(...words),
+    cancel: (...words) => dispatcher.cancel(...words),
+    tick: (...words) => dispatcher.tick(...words),
+    async hedge(...words) {
+      const to = dispatcher.hedge(...words)
+      if (to) given.push(to.node)
+      await passed
+      return to
+    },
+  })
+  const hold = () => {
+    const {promise, resolve} = Promise.withResolvers<void>()
+    passed = promise
+    return resolve
+  }
+  return {door, given, hold}
+}
+
+const inFlight = async ({url}: TestGateway) => {
+  const page = await (await fetch(`${url}/ollamax/v1/fleet`)).json()
+  return (page as {nodes: {inFlight: number}[]}).nodes.map((one) => one.inFlight)
+}
+
+test('a second node that is told in time by another process answers', async () => {
+  const {door} = slowDoor()
+  const gateway = await start({door})
+  await gateway.nodes[0]?.set({fault: silent})
+  const got = await askFirst(gateway).done
+  expect(got).toMatchObject({ending: 'answered'})
+  expect(got.headers).toMatchObject({'x-ollamax-node': 'n2', 'x-ollamax-attempts': '2'})
+  await waitFor('both to be free', async () => (await inFlight(gateway)).join() === '0,0')
+})
+
+test.each([
+  ['the first one has answered', late(400), 'answered'],
+  ['the client has left', silent, 'left'],
+  ['the first one has failed', silent, 'failed'],
+] as const)(
+  'a second node that is told after %s is not asked, and free again',
+  async (_, fault, how) => {
+    const {door, given, hold} = slowDoor()
+    const gateway = await start({door})
+    const [n1] = gateway.nodes
+    const before = workOf(gateway, 1).length
+    const pass = hold()
+    await n1?.set({fault})
+    const asked = askFirst(gateway)
+    await waitFor('the order', () => given.length === 1)
+    if (how === 'left') asked.leave()
+    if (how === 'failed') await n1?.set({fault: {kind: 'refuse'}})
+    if (how === 'failed') await waitFor('the failure', () => gateway.failures.length === 1)
+    else await waitFor('the end', () => gateway.hub.size === 0)
+    pass()
+    if (how !== 'left') expect(await asked.done).toMatchObject({ending: 'answered'})
+    await waitFor('both to be free', async () => (await inFlight(gateway)).join() === '0,0')
+    // After a failure it is asked as anybody else would be: once.
+    expect(workOf(gateway, 1)).toHaveLength(before + (how === 'failed' ? 1 : 0))
+    expect(gateway.ended.at(-1)?.hedge).toBeUndefined()
+  },
+)

@@ -18,8 +18,8 @@ const page = async (gateway: TestGateway, path: string) => (await fetch(gateway.
 /** Lets everybody in who may use this model alone. */
 const only =
   (allowed: string): Guard =>
-  (request, nowMs) => ({
-    ...openGuard(request, nowMs),
+  (request) => ({
+    ...openGuard(request),
     everyModel: false,
     mayUse: (model) => model === allowed || model === `${allowed}:latest`,
   })
@@ -185,8 +185,8 @@ test('who may use one model sees nothing of others', async () => {
 })
 
 test('who may only use the gateway gets none of the pages, and hears what key it takes', async () => {
-  const gateway = await start([{}, {fault: {kind: 'refuse'}}], (request, nowMs) => ({
-    ...openGuard(request, nowMs),
+  const gateway = await start([{}, {fault: {kind: 'refuse'}}], (request) => ({
+    ...openGuard(request),
     admin: false,
   }))
   const replies = [
@@ -206,7 +206,7 @@ test('why a node does not take what goes past the queue is told to who may see i
   // A fresh one each time: once it has failed, a node is known to be down, and nobody is asked.
   for (const admin of [true, false])
     for (const path of ['/api/show', '/api/pull']) {
-      const gateway = await start([{}], (request, nowMs) => ({...openGuard(request, nowMs), admin}))
+      const gateway = await start([{}], (request) => ({...openGuard(request), admin}))
       await gateway.nodes[0]?.set({fault: {kind: 'refuse'}})
       const why = admin ? 'nothing listens there' : 'could not be reached'
       const reply = await post(gateway, path, {model: 'tiny'})

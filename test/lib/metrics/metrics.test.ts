@@ -40,6 +40,10 @@ function metricsOf(fleet: () => FleetSample = () => FLEET, dropped = 0): Metrics
     version: '1.2.3',
     snapshot: fleet,
     droppedLogLines: () => dropped,
+    workers: () => ({
+      workers: [{place: 2, cpuSeconds: 1.5, residentBytes: 1024}],
+      ended: 3,
+    }),
   })
   metrics.setKnown({nodes: ['alpha', 'beta'], models: ['llama3.2:latest']})
   return metrics
@@ -49,6 +53,14 @@ function metricsOf(fleet: () => FleetSample = () => FLEET, dropped = 0): Metrics
 async function ours(metrics: Metrics, name = 'ollamax_'): Promise<string[]> {
   return (await metrics.scrape()).split('\n').filter((line) => line.startsWith(name))
 }
+
+test('each worker has its own CPU time and memory, and those that have ended are counted', async () => {
+  expect(await ours(metricsOf(), 'ollamax_worker')).toEqual([
+    'ollamax_worker_resident_memory_bytes{worker="2"} 1024',
+    'ollamax_worker_cpu_seconds_total{worker="2"} 1.5',
+    'ollamax_workers_ended_total 3',
+  ])
+})
 
 needs('promtool')('what a scraper fetches over HTTP is found faultless by promtool', async () => {
   const metrics = metricsOf()

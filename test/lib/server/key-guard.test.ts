@@ -1,12 +1,13 @@
-import {afterEach, expect, test} from 'vitest'
+import {afterEach, describe, expect, test} from 'vitest'
 import type {Key} from '../../../src/lib/auth/key.ts'
 import {Keyring} from '../../../src/lib/auth/keyring.ts'
 import {makeToken} from '../../../src/lib/auth/make-token.ts'
-import {RateLimiter} from '../../../src/lib/auth/rate-limit.ts'
+import {RateLimiter, type Taken} from '../../../src/lib/auth/rate-limit.ts'
 import {openGuard} from '../../../src/lib/gateway/guard.ts'
 import {keyGuard} from '../../../src/lib/server/key-guard.ts'
 import {startGateway, type TestGateway} from '../../support/gateway.ts'
 import {ollamaSigner} from '../../support/ollama-signer.ts'
+import {waitFor} from '../../support/wait-for.ts'
 
 const open: TestGateway[] = []
 afterEach(async () => {
@@ -73,7 +74,7 @@ test.each([
   ['', false],
 ])('where no key is wanted, it is shown to this machine alone: %s', (remoteAddress, admin) => {
   const request = {method: 'GET', url: '/', rawHeaders: [], remoteAddress, header: () => undefined}
-  expect(openGuard(request, 0)).toMatchObject({kind: 'admitted', admin})
+  expect(openGuard(request)).toMatchObject({kind: 'admitted', admin})
 })
 
 test('without a key the ollama command gets as far as to tell what is wrong', async () => {
@@ -98,4 +99,54 @@ test('a credential that is none at all opens nothing, whatever is asked for', as
   ])
     for (const path of ['/', '/api/tags', '/t/a/', '/v1/models'])
       expect(await statusOf(gateway.url + path, {headers})).toBe(401)
+})
+
+describe('where the rate is counted elsewhere', () => {
+  const {token, hash} = makeToken()
+  const key = {kind: 'token', id: 'a', name: 'a', createdAtMs: 0, hash, ratePerMinute: 1} as const
+  const headers = {'x-api-key': token}
+
+  async function startWith(take: () => Promise<Taken>): Promise<TestGateway> {
+    const ring = new Keyring([key])
+    const guard = keyGuard({keyring: () => ring, limiter: {take}, required: () => true})
+    const gateway = await startGateway([{}], {guard})
+    open.push(gateway)
+    return gateway
+  }
+
+  test('a request waits for the answer, and is served or refused by it', async () => {
+    const answers: Taken[] = [{kind: 'ok'}, {kind: 'wait', retryAfterMs: 5000}]
+    const gateway = await startWith(async () => answers.shift() ?? {kind: 'ok'})
+    const tags = () => fetch(`${gateway.url}/api/tags`, {headers})
+    expect((await tags()).status).toBe(200)
+    const late = await tags()
+    expect([late.status, late.headers.get('retry-after')]).toEqual([429, '5'])
+    const body = JSON.stringify({model: 'tiny', prompt: 'hi'})
+    const answer = await fetch(`${gateway.url}/api/generate`, {method: 'POST', headers, body})
+    expect(await answer.text()).toContain('"done":true')
+  })
+
+  test('a client that leaves meanwhile is told of once, and no node is asked', async () => {
+    const asked = Promise.withResolvers<void>()
+    const taken = Promise.withResolvers<Taken>()
+    const gateway = await startWith(() => {
+      asked.resolve()
+      return taken.promise
+    })
+    const {nodes} = gateway
+    const leave = new AbortController()
+    const body = JSON.stringify({model: 'tiny', prompt: 'hi'})
+    const {signal} = leave
+    const request = {method: 'POST', headers, body, signal}
+    const gone = fetch(`${gateway.url}/api/generate`, request).catch(() => 'left')
+    await asked.promise
+    leave.abort()
+    expect(await gone).toBe('left')
+    // A later connection is seen by the gateway after the end of the earlier one.
+    await fetch(`${gateway.url}/healthz`)
+    taken.resolve({kind: 'ok'})
+    await waitFor('it to be told', () => gateway.outcomes.includes('cancelled'))
+    expect(gateway.outcomes.filter((outcome) => outcome === 'cancelled')).toHaveLength(1)
+    expect(nodes[0]?.requests.filter(({path}) => path === '/api/generate')).toEqual([])
+  })
 })

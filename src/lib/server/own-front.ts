@@ -1,0 +1,58 @@
+import type {Exchange} from '../gateway/exchange.ts'
+import type {Gateway} from '../gateway/gateway.ts'
+import {Hub} from '../gateway/hub.ts'
+import {twinsOf} from '../gateway/places.ts'
+import type {Tracing} from '../trace/tracing.ts'
+import type {Core, Front} from './front.ts'
+import {openDoor} from './open-door.ts'
+import {recordOf} from './record.ts'
+
+/** Before a model is said to be nowhere, the nodes are asked once more, if they can say it so soon. */
+export const RECHECK_MS = 1000
+
+/** Answers in this process: every word between the parts is a call. */
+export function ownFront(core: Core): Front {
+  const {settings, log, metrics, insight, limiter, blobs, keys} = core
+  const ended = (exchange: Exchange) => {
+    const record = recordOf(exchange)
+    core.ended(record, exchange.route.kind === 'inference', exchange.asked)
+    exchange.trace?.end(record)
+  }
+  const fleet = () => core.running().fleet
+  const hub = new Hub({
+    upstreamOf: (node) => fleet().upstream(node),
+    doubt: (node) => fleet().look(node),
+    current: () => fleet().current(RECHECK_MS),
+    sameModel: (model, node) => twinsOf(fleet().nodes(), model, node).map(({spec}) => spec.name),
+    failed: (node, kind) => metrics.failedAttempt(node, kind),
+    ended,
+  })
+  let gateway: Gateway | undefined
+  let tracing: Tracing | undefined
+  return {
+    sink: hub,
+    use: (dispatcher) => hub.use(dispatcher),
+    tell: (event) => hub.tell((_door, nowMs) => event(nowMs)),
+    get size() {
+      return hub.size
+    },
+    sample: () => ({workers: [], ended: 0}),
+    async open() {
+      tracing = await core.openTracing()
+      gateway = await openDoor(settings, {
+        fleet: fleet(),
+        ...{hub, insight, blobs, keys, limiter, tracing, ended},
+        metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
+        bug: (error, {requestId}) => log.error('a bug', {err: error, id: requestId}),
+      })
+      return gateway.url
+    },
+    changed() {},
+    drain: async (deadlineMs) => gateway?.drain(deadlineMs),
+    async close() {
+      await gateway?.close()
+      hub.close()
+      await tracing?.close()
+    },
+  }
+}

@@ -1,0 +1,124 @@
+import {setImmediate} from 'node:timers/promises'
+import {Keyring} from '../../auth/keyring.ts'
+import {askNobody} from '../../cluster/ask.ts'
+import {OllamaxError} from '../../errors.ts'
+import type {Exchange} from '../../gateway/exchange.ts'
+import type {Gateway} from '../../gateway/gateway.ts'
+import {Hub} from '../../gateway/hub.ts'
+import {twinsOf} from '../../gateway/places.ts'
+import {makeTools} from '../../jobs/make-tools.ts'
+import {openTracing, type Tracing} from '../../trace/tracing.ts'
+import {type DoorSettings, type KeysNow, openDoor} from '../open-door.ts'
+import {RECHECK_MS} from '../own-front.ts'
+import {recordOf} from '../record.ts'
+import {ownEndpoint} from '../start-fleet.ts'
+import type {PrimaryDesk, WorkerDesk, WorkerSettings} from './desks.ts'
+import {FleetCopy} from './fleet-copy.ts'
+import {Link} from './link.ts'
+import {remoteDispatcher, remoteParts, told} from './remote.ts'
+
+/** How often the primary is told what this process uses. */
+const USAGE_MS = 2000
+
+/**
+ * Answers clients on behalf of the process that has forked this one, until that one ends or wants it to end: it reads
+ * requests, relays answers, and asks the primary for every decision. BAD_INPUT if there is no such process.
+ */
+export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
+  if (!process.send)
+    throw new OllamaxError('BAD_INPUT', 'a worker is started by the gateway alone', {
+      suggestions: ['ollamax serve --workers 2'],
+    })
+  // Signals go to the whole group; when to end is said by the primary. Its end is ours (node:cluster sees to that).
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => {})
+  const stop = new AbortController()
+  const tools = makeTools({env, signal: stop.signal, ask: askNobody, reuse: false})
+  const drained = Promise.withResolvers<number>()
+  let keys: KeysNow = {ring: new Keyring([]), wanted: true}
+  const desk: WorkerDesk = {
+    send(id, to) {
+      const opening = fleet.opening(to.node)
+      if (opening !== undefined) void opening.then(() => hub.send(id, to))
+      else hub.send(id, to)
+    },
+    queued: (id, place) => hub.queued(id, place),
+    refuse: (id, why) => hub.refuse(id, why),
+    nodes: (copies) => fleet.set(copies),
+    read: (copy) => fleet.read(copy),
+    keys(list, wanted) {
+      keys = {ring: new Keyring(list), wanted}
+    },
+    heard() {},
+    drain: drained.resolve,
+  }
+  const link = new Link<PrimaryDesk>(
+    (batch, done) => process.send?.(batch, undefined, {}, done),
+    desk,
+  )
+  const fleet = new FleetCopy({
+    endpointOf: (node) => ownEndpoint(tools, node),
+    look: (node) => link.tell('look', node),
+    fresh: (nodes, withinMs) => link.ask('fresh', nodes, withinMs),
+    current: (withinMs) => link.ask('current', withinMs),
+  })
+  const ended = (exchange: Exchange) => {
+    const record = recordOf(exchange)
+    link.tell('ended', record, exchange.route.kind === 'inference', exchange.id)
+    exchange.trace?.end(record)
+  }
+  const hub = new Hub({
+    upstreamOf: (node) => fleet.upstream(node),
+    doubt: (node) => fleet.look(node),
+    current: () => fleet.current(RECHECK_MS),
+    sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
+    failed: (node, kind) => link.tell('failed', node, kind),
+    ended,
+  })
+  hub.use(remoteDispatcher(link, (node) => fleet.opening(node)))
+  process.on('message', (batch) => link.receive(batch))
+  let tracing: Tracing | undefined
+  let gateway: Gateway | undefined
+  try {
+    const settings = await link.ask('hello')
+    tracing = await openTracing({
+      env,
+      version: settings.version,
+      onTrouble: (words) => link.tell('warn', words),
+    })
+    await fleet.opened()
+    gateway = await openDoor(doorSettings(settings), {
+      ...{fleet, hub, tracing, ended},
+      keys: () => keys,
+      ...remoteParts(link),
+    })
+    const tellUsage = () => {
+      const {user, system} = process.cpuUsage()
+      link.tell('usage', (user + system) / 1e6, process.memoryUsage.rss())
+    }
+    tellUsage()
+    setInterval(tellUsage, USAGE_MS)
+    link.tell('listening', gateway.url)
+    await gateway.drain(await drained.promise)
+  } catch (error) {
+    link.tell('unable', told(error))
+  }
+  await gateway?.close()
+  hub.close()
+  // What is broken off has to be told, and a connection tells its end in the turn after.
+  await setImmediate()
+  await setImmediate()
+  stop.abort()
+  await fleet.close()
+  await tools.close()
+  await tracing?.close()
+  await link.flush()
+  // At the end of its line node:cluster ends a worker.
+  process.disconnect()
+}
+
+function doorSettings({listen, tls, origins, allowCloud}: WorkerSettings): DoorSettings {
+  const common = {listen, origins, allowCloud}
+  if (!tls) return common
+  const {cert, key} = tls
+  return {...common, tls: {cert: Buffer.from(cert, 'latin1'), key: Buffer.from(key, 'latin1')}}
+}

@@ -1,0 +1,55 @@
+import {Agent, type IncomingHttpHeaders, type IncomingMessage, request} from 'node:http'
+import {text} from 'node:stream/consumers'
+
+/** A client with one connection, so that all its requests go to one worker. */
+export interface Pinned {
+  /** Tells the worker from the others. */
+  readonly worker: string
+  /** The whole answer; `body`: sent as JSON by POST, absent: GET. */
+  ask(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
+  /** Resolves with the head; the caller reads or destroys what follows. */
+  begin(
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<IncomingMessage>
+  close(): void
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+}
+
+/** The part of a request's id that all requests of one worker share. */
+export const workerOf = (id: string | string[] | undefined) => String(id).split('-')[0] ?? ''
+
+async function pinned(url: string): Promise<Pinned> {
+  const agent = new Agent({keepAlive: true, maxSockets: 1})
+  const begin: Pinned['begin'] = (path, body, headers = {}) =>
+    new Promise((resolve, reject) => {
+      const method = body === undefined ? 'GET' : 'POST'
+      const sent = request(`${url}${path}`, {agent, method, headers}, resolve)
+      sent.once('error', reject)
+      sent.end(body === undefined ? undefined : JSON.stringify(body))
+    })
+  const ask: Pinned['ask'] = async (...words) => {
+    const got = await begin(...words)
+    return {status: got.statusCode ?? 0, headers: got.headers, text: await text(got)}
+  }
+  const {headers} = await ask('/healthz')
+  const worker = workerOf(headers['x-ollamax-request-id'])
+  return {worker, ask, begin, close: () => agent.destroy()}
+}
+
+/** A client of each of two workers. They are given connections one after the other. */
+export async function pinnedToBoth(url: string): Promise<readonly [Pinned, Pinned]> {
+  const first = await pinned(url)
+  for (let tries = 0; tries < 10; tries++) {
+    const other = await pinned(url)
+    if (other.worker !== first.worker) return [first, other]
+    other.close()
+  }
+  throw new Error('ten connections went to the same worker')
+}
