@@ -95,8 +95,11 @@ export class Switchboard implements DispatchSink {
     const id = ids.get(own)
     if (id === undefined) return
     // After a failure the dispatcher has the next word.
-    if (outcome.kind !== 'failed') this.#forget(id)
+    const over = outcome.kind !== 'failed'
+    if (over) this.#forget(id)
     this.#dispatcher?.settle(id, outcome, steadyMs())
+    // Had it been sent to nobody yet, it would still wait, and be sent without anybody who knows it.
+    if (over) this.#dispatcher?.cancel(id, steadyMs())
   }
 
   cancel({ids}: Line, own: number): void {
