@@ -108,6 +108,8 @@ test('lengths beyond the end, of any field, are no certificate and cost nothing'
     fc.property(fc.nat({max: blob.length - 4}), length, (at, value) => {
       const changed = Buffer.from(blob)
       changed.writeUInt32BE(value, at)
+      // The bytes may stand there already, as in an RSA key's exponent; it is a good one then.
+      fc.pre(!changed.equals(blob))
       const found = parseCertificate(changed)
       expect(found === undefined || !isSignedByAuthority(found)).toBe(true)
     }),
