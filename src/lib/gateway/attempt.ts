@@ -8,6 +8,7 @@ import {statsOf} from './dialects/usage.ts'
 import {isWhole} from './dialects/whole.ts'
 import type {Exchange} from './exchange.ts'
 import {isStream, passedHeaders} from './headers.ts'
+import {joined} from './joined.ts'
 import type {Call} from './route.ts'
 import type {Thread} from './thread.ts'
 
@@ -293,12 +294,6 @@ export class Attempt implements UpstreamHandler {
   #tail(): Buffer {
     return joined([this.#beforeLast, this.#last].filter((piece) => piece !== undefined))
   }
-}
-
-/** One piece as it is; several as one. */
-function joined(pieces: readonly Buffer[]): Buffer {
-  const [first] = pieces
-  return pieces.length === 1 && first ? first : Buffer.concat(pieces)
 }
 
 /** The message in an error line, of whatever dialect. */

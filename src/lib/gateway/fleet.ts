@@ -3,6 +3,7 @@ import type {Reading} from '../cluster/reading.ts'
 import type {Upstream} from '../ollama/upstream.ts'
 import {type Entry, NodeWatch, type WatchOptions} from './node-watch.ts'
 import {type Pace, paceOf} from './pace.ts'
+import {within} from './within.ts'
 
 /** One node as the gateway knows it now. */
 export interface FleetNode {
@@ -80,7 +81,7 @@ export class Fleet {
   /** Looks at nodes anew; resolves when what they have now is known, or after `withinMs`. */
   fresh(names: readonly string[], withinMs: number): Promise<void> {
     return within(
-      names.flatMap((name) => this.#watches.get(name)?.fresh() ?? []),
+      Promise.all(names.flatMap((name) => this.#watches.get(name)?.fresh() ?? [])),
       withinMs,
     )
   }
@@ -91,7 +92,7 @@ export class Fleet {
    */
   current(withinMs: number): Promise<void> | undefined {
     const looks = [...this.#watches.values()].flatMap((watch) => watch.current() ?? [])
-    return looks.length === 0 ? undefined : within(looks, withinMs)
+    return looks.length === 0 ? undefined : within(Promise.all(looks), withinMs)
   }
 
   /** Resolves when every node has been looked at once, or the signal aborts. */
@@ -111,13 +112,6 @@ export class Fleet {
     this.#watches.clear()
     await Promise.all(all.map((watch) => watch.close()))
   }
-}
-
-async function within(all: readonly Promise<void>[], ms: number): Promise<void> {
-  const late = Promise.withResolvers<void>()
-  const timer = setTimeout(late.resolve, ms)
-  await Promise.race([Promise.all(all), late.promise])
-  clearTimeout(timer)
 }
 
 /** True if the connections made for one serve for the other as well. */

@@ -11,6 +11,7 @@ import {routeOf} from './route.ts'
 import {type Floor, SHUT_DOWN, serveExchange} from './serve-exchange.ts'
 import {watchStalls} from './stalls.ts'
 import {toOriginForm} from './target.ts'
+import {within} from './within.ts'
 
 /** Bounds on what a client may do before it is known. */
 export interface GatewayLimits extends BodyLimits {
@@ -152,16 +153,6 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       listener.destroy()
     },
   }
-}
-
-/** Waits for it, but not longer than that. */
-async function within(done: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([done, late])
-  clearTimeout(timer)
 }
 
 /** The path of a target, without its query. */

@@ -71,11 +71,6 @@ export abstract class MessageReader {
     return this.#part === 'done'
   }
 
-  /** Some of a head has come, and not all of it. */
-  get inHead(): boolean {
-    return this.#part === 'head' && this.#pending !== undefined
-  }
-
   /** The connection has ended: true if the message is whole by that. */
   closed(): boolean {
     if (this.#part !== 'until-close') return false

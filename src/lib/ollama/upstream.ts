@@ -2,8 +2,8 @@ import {Readable} from 'node:stream'
 import {type Dispatcher, errors, Pool} from 'undici'
 import type {Endpoint, NodeEndpoint} from './endpoint.ts'
 import {type Phase, transportError, waitedTooLong} from './errors.ts'
-import type {Address} from './plain/connection.ts'
-import {Connections} from './plain/connections.ts'
+import {type Address, CONNECT_MS} from './plain/connection.ts'
+import {Connections, KEEP_ALIVE_MS} from './plain/connections.ts'
 import type {Opened, Transport, WireRequest} from './request.ts'
 
 /** A request as the gateway passes it on: nothing of it is looked at here. */
@@ -48,11 +48,8 @@ export interface Upstream {
   close(): Promise<void>
 }
 
-const CONNECT_MS = 5000
 /** Over SSH it may have to log in first. */
 const OPEN_STREAM_MS = 15_000
-/** Ollama itself closes no idle connection. */
-const KEEP_ALIVE_MS = 60_000
 
 /** Opens no connection yet. Without TLS and SSH in between the connections are our own, elsewhere undici's. */
 export function openUpstream(endpoint: NodeEndpoint): Upstream {

@@ -1,3 +1,4 @@
+import {joined} from '../joined.ts'
 import type {ClientRequest} from '../listener/client-request.ts'
 
 /** At least so much of a body, or all that is left of it, has to come in each period. */
@@ -85,9 +86,7 @@ class Collected {
   }
 
   whole(): Buffer {
-    if (this.#whole) return this.#whole
-    const [first] = this.#pieces
-    return this.#pieces.length === 1 && first ? first : Buffer.concat(this.#pieces)
+    return this.#whole ?? joined(this.#pieces)
   }
 }
 

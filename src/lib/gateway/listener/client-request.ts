@@ -71,15 +71,6 @@ export class ClientRequest {
     return this.#head.length
   }
 
-  /** The client wants the connection to be kept. */
-  get keeps(): boolean {
-    return this.#head.keeps
-  }
-
-  get minor(): 0 | 1 {
-    return this.#head.minor
-  }
-
   /** Takes the body; what has come of it already is given at once. Only the first taker gets it. */
   take(taker: BodyTaker): void {
     if (this.#taker) return

@@ -14,7 +14,8 @@ export interface Keeper {
   gone(connection: Connection): void
 }
 
-const CONNECT_MS = 5000
+/** For a connection to stand; also where undici opens it. */
+export const CONNECT_MS = 5000
 /**
  * All connections read into it, one after the other: reading is done with a piece before the next read, and keeps copies of
  * what it passes on. Node would take 64 KiB anew for each read.

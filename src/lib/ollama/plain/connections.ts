@@ -2,7 +2,7 @@ import type {UpstreamHandler} from '../upstream.ts'
 import {type Address, Connection, type Sent} from './connection.ts'
 
 /** A connection that was free for so long is closed. Ollama itself closes none. */
-const KEEP_ALIVE_MS = 60_000
+export const KEEP_ALIVE_MS = 60_000
 const SWEEP_MS = 10_000
 
 /** The connections to one address, as many as there are requests at once; the one used last is used next. */

@@ -6,6 +6,7 @@ import type {Reading} from '../../cluster/reading.ts'
 import {steadyMs} from '../../gateway/clock.ts'
 import type {FleetNode} from '../../gateway/fleet.ts'
 import type {Admitted} from '../../gateway/guard.ts'
+import {within} from '../../gateway/within.ts'
 import type {WorkersSample} from '../../metrics/worker-metrics.ts'
 import type {Core, Front} from '../front.ts'
 import type {ListenAddress} from '../listen-address.ts'
@@ -116,7 +117,7 @@ export class WorkersFront implements Front {
       fresh: async (nodes, withinMs) => {
         await running().fleet.fresh(nodes, withinMs)
         const heard = this.#crew.hands().map(({link}) => link.ask('heard'))
-        await Promise.race([Promise.allSettled(heard), after(withinMs)])
+        await within(Promise.allSettled(heard), withinMs)
       },
       // What was read is told before this is answered.
       current: (withinMs) => running().fleet.current(withinMs),
@@ -152,11 +153,6 @@ export class WorkersFront implements Front {
 function copyOf({spec, reading, tags, ps}: FleetNode): NodeCopy {
   return {spec, ...(reading ? {reading} : {}), tags, ps}
 }
-
-const after = (ms: number) =>
-  new Promise<void>((resolve) => {
-    setTimeout(resolve, ms).unref()
-  })
 
 /** A port that nobody has now. If it cannot be had, listening there will tell why. */
 async function freePort({host}: ListenAddress): Promise<ListenAddress> {
