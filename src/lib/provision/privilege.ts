@@ -87,7 +87,10 @@ export async function rootByTty(
   remote: Remote,
   password: () => Promise<string>,
 ): Promise<Root | undefined> {
-  const said = await remote.exec('LC_ALL=C sudo -n -v && LC_ALL=C sudo -n true', {pty: true})
+  const said = await remote.exec('LC_ALL=C sudo -n -v && LC_ALL=C sudo -n true', {
+    reads: true,
+    pty: true,
+  })
   if (said.code === 0) return {kind: 'sudo-tty'}
   if (/password is required/.test(said.stdout + said.stderr))
     return {kind: 'sudo-password', password: await password(), tty: true}
