@@ -17,6 +17,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   log: ['cluster'],
   trace: ['cluster'],
   provision: ['cluster', 'ssh'],
+  // `provision`: how a script becomes root, and the headers of tar.
+  models: ['cluster', 'ssh', 'ollama', 'provision'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
   jobs: [
     'cluster',
@@ -28,6 +30,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'state',
     'engine',
     'provision',
+    'models',
     'holder',
   ],
   // `trace`: the words in which an exchange is traced, nothing that runs.
