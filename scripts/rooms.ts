@@ -18,9 +18,12 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   trace: ['cluster'],
   provision: ['cluster', 'ssh'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
+  // Which lines of a batch are asked, how many at once, and what becomes of them.
+  batch: ['cluster'],
   jobs: [
     'cluster',
     'balancer',
+    'batch',
     'simulator',
     'auth',
     'ssh',
@@ -51,7 +54,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */
-export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator', 'http1']
+export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator', 'batch', 'http1']
 
 /** Package -> the rooms that own it; nobody else imports it. */
 export const OWNERS: Readonly<Record<string, readonly string[]>> = {
