@@ -18,6 +18,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   log: ['cluster'],
   trace: ['cluster'],
   provision: ['cluster', 'ssh'],
+  // `provision`: how a script becomes root, and the headers of tar.
+  models: ['cluster', 'ssh', 'ollama', 'provision'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
   jobs: [
     'cluster',
@@ -30,6 +32,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'state',
     'engine',
     'provision',
+    'models',
     'holder',
   ],
   // `trace`: the words in which an exchange is traced, nothing that runs.

@@ -88,6 +88,12 @@ export const CATALOGUE = {
   },
   DOCTOR_FINDINGS: {exit: EXIT.failure, about: 'doctor found at least one problem'},
   REMOTE_EXIT: {exit: EXIT.failure, about: 'a command on a node ended with a non-zero exit code'},
+  // models
+  MODEL_DAMAGED: {
+    exit: EXIT.failure,
+    about: 'files of a model are missing, or are not what their digests say',
+  },
+  NO_SPACE: {exit: EXIT.failure, about: 'there is not enough room on the disk or in memory'},
   // inference
   MODEL_NOT_FOUND: {exit: EXIT.notFound, about: 'no node has the model'},
   NO_CANDIDATE: {exit: EXIT.unreachable, about: 'no node can take the request now'},

@@ -83,6 +83,7 @@ async function controlService(
 ): Promise<Controlled['keeper']> {
   const remote = await tools.dial(node)
   const options = {
+    title: `${action} Ollama`,
     args: [action, node.install ?? ''],
     timeoutMs: SCRIPT_MS,
     signal: tools.signal,

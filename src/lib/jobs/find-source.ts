@@ -171,6 +171,7 @@ function askThere(remote: Remote, signal: AbortSignal): AskUrl {
     const enough = new AbortController()
     let bytes = 0
     const said = await remote.exec(ASK, {
+      reads: true,
       args: [url, withText ? '1' : '0'],
       onStdout: (chunk) => {
         bytes += chunk.length

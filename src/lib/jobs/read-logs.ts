@@ -55,6 +55,7 @@ async function run(
 function execOptions(tools: LogTools, node: SshNode, options: LogsOptions): ExecOptions {
   const since = options.sinceMs === undefined ? '' : `-${Math.ceil(options.sinceMs / 1000)}s`
   return {
+    reads: true,
     args: [node.install ?? '', String(options.lines), since, options.follow ? '1' : '0'],
     signal: tools.signal,
     timeoutMs: options.follow ? DAY_MS : 60_000,

@@ -29,6 +29,7 @@ export async function rootOn(
         ],
       },
     )
-  if (root.kind === 'sudo-password') await asRoot(remote, root, {script: 'exit 0'})
+  if (root.kind === 'sudo-password')
+    await asRoot(remote, root, {script: 'exit 0', options: {reads: true}})
   return root
 }

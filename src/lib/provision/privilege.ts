@@ -1,3 +1,4 @@
+import {Readable} from 'node:stream'
 import {OllamaxError} from '../errors.ts'
 import type {ExecOptions, ExecResult, Remote} from '../ssh/remote.ts'
 import type {Sudo} from './facts.ts'
@@ -22,7 +23,7 @@ const SUDO = command('-n')
 /** The password is read from standard input, so no process list shows it; -k: always read it. */
 const SUDO_PASSWORD = command("-k -S -p ''")
 
-/** Runs a script as root. SUDO_DENIED if sudo refuses the account or its password. */
+/** Runs a script as root, with its standard input where it has one. SUDO_DENIED if sudo refuses the account or its password. */
 export async function asRoot(
   remote: Remote,
   root: Root,
@@ -34,13 +35,26 @@ export async function asRoot(
   let result: ExecResult
   if (root.kind === 'sudo-password') {
     const {password, tty: pty} = root
-    result = await remote.exec(SUDO_PASSWORD, {...options, args, stdin: `${password}\n`, pty})
+    const stdin = behindPassword(password, options.stdin)
+    result = await remote.exec(SUDO_PASSWORD, {...options, args, stdin, pty})
     result = hide(result, root.password)
   } else {
     result = await remote.exec(SUDO, {...options, args, pty: root.kind === 'sudo-tty'})
   }
   if (result.code !== 0) refuse(remote, `${result.stderr}\n${result.stdout}`)
   return result
+}
+
+/** sudo reads its line byte by byte, and leaves what follows to the script. */
+function behindPassword(password: string, stdin: ExecOptions['stdin']): string | Readable {
+  if (stdin === undefined) return `${password}\n`
+  return Readable.from(
+    (async function* () {
+      yield Buffer.from(`${password}\n`)
+      if (stdin instanceof Readable) yield* stdin
+      else yield Buffer.from(stdin)
+    })(),
+  )
 }
 
 /** A terminal may have echoed the password before sudo turned that off: it goes no further. */
@@ -87,7 +101,10 @@ export async function rootByTty(
   remote: Remote,
   password: () => Promise<string>,
 ): Promise<Root | undefined> {
-  const said = await remote.exec('LC_ALL=C sudo -n -v && LC_ALL=C sudo -n true', {pty: true})
+  const said = await remote.exec('LC_ALL=C sudo -n -v && LC_ALL=C sudo -n true', {
+    reads: true,
+    pty: true,
+  })
   if (said.code === 0) return {kind: 'sudo-tty'}
   if (/password is required/.test(said.stdout + said.stderr))
     return {kind: 'sudo-password', password: await password(), tty: true}
