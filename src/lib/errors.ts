@@ -45,6 +45,14 @@ export const CATALOGUE = {
   },
   LOCKED: {exit: EXIT.conflict, about: 'another process holds the lock'},
   STATE_IO: {exit: EXIT.failure, about: 'a file of ours could not be read or written'},
+  PLAN_UNMET: {
+    exit: EXIT.failure,
+    about: 'what the cluster file wants cannot be had from the fleet as it is',
+  },
+  PLAN_CHANGED: {
+    exit: EXIT.conflict,
+    about: 'the fleet or the cluster file changed after the plan was shown',
+  },
   // reaching a node
   SSH_NO_HOST: {exit: EXIT.unreachable, about: 'the name does not resolve to a machine'},
   SSH_UNREACHABLE: {exit: EXIT.unreachable, about: 'no SSH server answered there'},
