@@ -143,6 +143,10 @@ function chooseProgram(installation: Installation, wanted: WantedNode, facts: Fa
   const {current, trees, unit} = installation
   const switchedOn = trees.some((tree) => tree.name === current) ? current : undefined
   const {source, version} = wanted
+  if (wanted.tree !== undefined)
+    return trees.some(({name}) => name === wanted.tree)
+      ? {kind: 'keep', tree: wanted.tree}
+      : {kind: 'missing'}
   if (source) {
     const origin = source.kind === 'carry' ? source.artifact.sha256 : source.sha256
     const there = trees.find((tree) => tree.sha256 === origin)
@@ -277,6 +281,7 @@ function bring(it: Install, program: Extract<Program, {kind: 'bring'}>): Action[
           script: STAGE,
           args: [staging],
           upload: {path, asGzip},
+          aside: true,
           timeoutMs: 60_000,
         }
       : {
@@ -284,6 +289,7 @@ function bring(it: Install, program: Extract<Program, {kind: 'bring'}>): Action[
           root: false,
           script: FETCH,
           args: [source.url, path],
+          aside: true,
           timeoutMs: 3_600_000,
         }
   const plain = source.kind === 'carry' ? source.artifact.tarSha256 : ''
@@ -292,6 +298,7 @@ function bring(it: Install, program: Extract<Program, {kind: 'bring'}>): Action[
     root,
     script: UNPACK,
     args: [layout.root, path, asGzip ? '' : sha256, tree, suffix, plain, sha256],
+    aside: true,
     timeoutMs: 1_200_000,
   }
   const staged = facts.staged !== undefined && !asGzip
