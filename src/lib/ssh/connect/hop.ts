@@ -6,6 +6,7 @@ import type {SshTarget} from '../target.ts'
 import {type Credentials, prepareCredentials} from './auth.ts'
 import type {Secrets} from './auth-step.ts'
 import {fetchCertificate} from './fetch-certificate.ts'
+import {gatherWrites} from './gather-writes.ts'
 import {certifiedType, judgeCertificate, type Verdict} from './host-certificate.ts'
 import {
   CertificateWanted,
@@ -178,6 +179,7 @@ async function attempt(record: HostRecord, options: HopOptions, attempt: Attempt
     stream = await openStream(target, options, deadline.signal)
     // ssh2 listens only while it is connected; a late error of a stream given up is nobody's.
     stream.on('error', () => {})
+    gatherWrites(stream)
     const ready = handshake(client, {target, story, credentials})
     client.once('handshake', () => {
       story.phase = 'login'
