@@ -5,10 +5,10 @@ import type {Store} from './store.ts'
 import {READ_BLOB, WRITE_BLOB, WRITE_MANIFEST} from './store-scripts.ts'
 
 /** Transfers have no deadline as a whole: what stalls is found by other means. */
-const NO_DEADLINE_MS = 2 ** 31 - 1
+export const NO_DEADLINE_MS = 2 ** 31 - 1
 const BUSY = 75
 const WRONG = 76
-const BROKE_OFF = 77
+export const BROKE_OFF = 77
 const MISSING = 78
 
 /** Blobs out of a node's store. */
@@ -60,13 +60,15 @@ export function storeSink(store: Store): BlobSink {
   }
 }
 
-interface Said {
+/** How such a script ended. */
+export interface Said {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
-function notWritten({node, look}: Store, blob: Blob, said: Said): OllamaxError {
+/** What a WRITE_BLOB that did not end well means. */
+export function notWritten({node, look}: Store, blob: Blob, said: Said): OllamaxError {
   const short = blob.digest.slice(0, 19)
   const details = {node, digest: blob.digest, exit: said.code, stderr: said.stderr.slice(-500)}
   if (said.code === BUSY)
