@@ -20,8 +20,9 @@ import {readPreferences, writePreference} from '../state/preferences.ts'
 import {cannot, writeWhole} from '../state/write-file.ts'
 import {confirmed} from './confirm.ts'
 import type {Tools} from './tools.ts'
+import {withDeployLock} from './with-deploy-lock.ts'
 
-type Door = Pick<Tools, 'paths' | 'signal' | 'ask' | 'clusterName'>
+type Door = Pick<Tools, 'paths' | 'signal' | 'ask' | 'clusterName' | 'env'>
 
 /** Where a cluster lies and whether commands use it from now on. */
 export interface ChangedCluster {
@@ -62,7 +63,7 @@ export async function renameCluster(
   {from, to}: {readonly from: string; readonly to: string},
 ): Promise<ChangedCluster> {
   const [old, file] = [clusterFile(tools.paths, from), clusterFile(tools.paths, to)]
-  await locked(tools, `renaming the cluster ${from}`, async () => {
+  await undeployed(tools, {cluster: from, reason: `renaming the cluster to ${to}`}, async () => {
     const names = clusterNames(tools.paths)
     if (!names.includes(from)) throw noCluster(from, names)
     refuseExisting(tools, to)
@@ -99,7 +100,7 @@ export async function removeCluster(
     yes,
     `Remove the cluster "${name}"?${keys} Its nodes are left as they are.`,
   )
-  await locked(tools, `removing the cluster ${name}`, async () => {
+  await undeployed(tools, {cluster: name, reason: 'removing the cluster'}, async () => {
     await rm(file).catch((error: unknown) => {
       throw cannot('remove', file, error)
     })
@@ -161,6 +162,13 @@ const makeCurrent = (tools: Door, value: string | undefined) =>
 
 const locked = <T>(tools: Door, why: string, work: () => Promise<T>) =>
   withLock(clusterDirectory(tools.paths), work, {signal: tools.signal, why})
+
+/** Not while its nodes are being changed, or are not to be: the lock bears the cluster's name. */
+const undeployed = <T>(
+  tools: Door,
+  about: {readonly cluster: string; readonly reason: string},
+  work: () => Promise<T>,
+) => withDeployLock(tools, about, () => locked(tools, about.reason, work))
 
 function refuseExisting(tools: Door, name: string, next?: string): void {
   if (!clusterNames(tools.paths).includes(name)) return

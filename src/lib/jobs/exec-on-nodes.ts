@@ -64,6 +64,10 @@ export async function execOnNodes(
   })
 }
 
+/** As a person would write it. */
+const word = (text: string, _: number, all: readonly string[]) =>
+  all.length > 1 && /[\s'"]|^$/.test(text) ? `'${text}'` : text
+
 async function execOnNode(
   tools: Pick<Tools, 'dial' | 'signal'>,
   node: SshNode,
@@ -71,6 +75,7 @@ async function execOnNode(
 ): Promise<NodeExec> {
   const remote = await tools.dial(node)
   const result = await remote.exec(command.length === 1 ? RUN_LINE : RUN_WORDS, {
+    title: `exec: ${command.map(word).join(' ')}`,
     args: command,
     ...(stdin ? {stdin} : {}),
     timeoutMs,

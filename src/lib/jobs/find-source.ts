@@ -59,6 +59,16 @@ export async function findSource(
   return {kind: 'carry', artifact: await running}
 }
 
+/** The version of Ollama's latest release. DOWNLOAD_FAILED where this machine cannot reach the release site. */
+export async function latestVersion(tools: Pick<Tools, 'signal' | 'env'>): Promise<string> {
+  try {
+    return latestIn((await askHere(tools.signal)(`${releasesUrl(tools.env)}/latest`, false)).url)
+  } catch (error) {
+    tools.signal.throwIfAborted()
+    throw unreachable(error)
+  }
+}
+
 async function downloadHere(
   tools: Pick<Tools, 'signal'>,
   options: FindSourceOptions & {readonly release: Release; readonly path: string},
@@ -171,6 +181,7 @@ function askThere(remote: Remote, signal: AbortSignal): AskUrl {
     const enough = new AbortController()
     let bytes = 0
     const said = await remote.exec(ASK, {
+      reads: true,
       args: [url, withText ? '1' : '0'],
       onStdout: (chunk) => {
         bytes += chunk.length

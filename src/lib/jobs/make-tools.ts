@@ -2,6 +2,7 @@ import {askNobody} from '../cluster/ask.ts'
 import {loadCluster} from '../state/load.ts'
 import {pathsFor} from '../state/paths.ts'
 import {chosenCluster} from '../state/preferences.ts'
+import type {ChangeRecorder} from './change-recorder.ts'
 import type {Dialer} from './dial-nodes.ts'
 import {localEndpoint} from './local-endpoint.ts'
 import type {Tools, ToolsOptions} from './tools.ts'
@@ -23,6 +24,13 @@ export function makeTools(options: ToolsOptions): Tools {
     })
     return dialing
   }
+  let recording: Promise<ChangeRecorder> | undefined
+  const recorder = () => {
+    recording ??= import('./change-recorder.ts').then(({changeRecorder}) =>
+      changeRecorder({...options, paths, cluster: clusterName()}),
+    )
+    return recording
+  }
   return {
     env: options.env,
     signal: options.signal,
@@ -33,13 +41,14 @@ export function makeTools(options: ToolsOptions): Tools {
       reuseIdleMs = cluster.defaults?.reuseIdleMs
       return cluster
     },
-    async editCluster(change) {
+    async editCluster(change, {signal = options.signal} = {}) {
       const {editCluster} = await import('../state/edit.ts')
       const why = process.argv.slice(2, 4).join(' ')
-      return editCluster({paths, name: clusterName()}, change, {signal: options.signal, why})
+      return editCluster({paths, name: clusterName()}, change, {signal, why})
     },
     async dial(node, choices) {
-      return (await dialer()).dial(node, choices)
+      const remote = await (await dialer()).dial(node, choices)
+      return (await recorder())(node, remote)
     },
     async endpoint(node) {
       if (node.kind !== 'ssh') return localEndpoint(node, {env: options.env, paths})

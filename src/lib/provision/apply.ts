@@ -80,6 +80,7 @@ async function upload(remote: Remote, action: Action, options: ApplyOptions): Pr
   const source = asGzip ? readAsGzip(artifact) : createReadStream(artifact.path)
   try {
     await remote.put(source, path, {
+      title: action.title,
       mode: 0o600,
       signal,
       onBytes: (sent) => {

@@ -27,7 +27,7 @@ export async function probe(remote: Remote, options: ProbeOptions = {}): Promise
   const asked = askVersion(remote, port, signal)
   asked.catch(() => undefined)
   const args = [`${options.port ?? ''}`, options.staged ?? '', options.releasesUrl ?? '']
-  const said = await remote.exec(FACTS_SCRIPT, {args, ...(signal ? {signal} : {})})
+  const said = await remote.exec(FACTS_SCRIPT, {reads: true, args, ...(signal ? {signal} : {})})
   const facts = readFacts(said.stdout, {startMs, endMs: Date.now()})
   if (!facts) {
     throw new OllamaxError('UNFIT', `${remote.target} did not answer as a POSIX shell does`, {

@@ -1,5 +1,5 @@
 import {OllamaxError} from '../errors.ts'
-import type {Remote} from '../ssh/remote.ts'
+import type {Remote, RemoteStep} from '../ssh/remote.ts'
 import type {Action} from './plan-value.ts'
 import {asRoot, type Root} from './privilege.ts'
 
@@ -63,12 +63,22 @@ export async function runRound(
       suggestions: ['Install below the account instead: add --user-mode'],
     })
   const late = lateSteps(round)
+  const steps: RemoteStep[] = round.map(({title}) => ({title}))
+  const marks = steps.values()
+  let sinceMs = Date.now()
+  const mark = () => {
+    const step = marks.next().value
+    if (step) step.ms = Date.now() - sinceMs
+    sinceMs = Date.now()
+  }
   const call = {
     script: ROUND,
     options: {
+      steps,
       args: round.flatMap(({script, args}) => [script, `${args.length}`, ...args]),
       timeoutMs: round.reduce((sum, {timeoutMs}) => sum + timeoutMs, 0),
       onStdout: eachDone(() => {
+        mark()
         late.next()
         onDone()
       }),

@@ -30,7 +30,9 @@ export async function whyDown(remote: Remote, service: Service): Promise<string>
   if (!isService(service.plan)) return ''
   const script = service.plan.keeper === 'launchd' ? WHY_DOWN_LAUNCHD : WHY_DOWN
   const {root, scope} = layoutOf(service)
-  const said = await run(remote, service, {script, args: [scope, root]}).catch(() => undefined)
+  const said = await run(remote, service, {script, args: [scope, root], reads: true}).catch(
+    () => undefined,
+  )
   return said?.stdout.trim() ? `The service says:\n${said.stdout.trim()}` : ''
 }
 
@@ -58,7 +60,11 @@ export async function survive(
   const {scope} = layoutOf(service)
   const byLaunchd = plan.keeper === 'launchd'
   const script = byLaunchd ? KILL_LAUNCHD : KILL
-  const said = await run(remote, service, {script, args: [scope]})
+  const said = await run(remote, service, {
+    script,
+    args: [scope],
+    title: 'kill the server, to see that it comes back',
+  })
   if (said.code !== 0) throw notBack(service, said.stderr.trim())
   const killed = Number(/^killed=(\d+)\r?$/m.exec(said.stdout)?.[1] ?? 0)
   const deadline = performance.now() + backMs
@@ -95,7 +101,7 @@ export async function atBoot(
   if (plan.keeper === 'launchd') {
     const layout = layoutOf(service)
     const args = [layout.scope, plistPath(layout, facts.home)]
-    const said = await remote.exec(AT_BOOT_LAUNCHD, {args, signal})
+    const said = await remote.exec(AT_BOOT_LAUNCHD, {reads: true, args, signal})
     return {survivesReboot: /^boot=1$/m.test(said.stdout), notes: []}
   }
   if (plan.keeper !== 'systemd') return {survivesReboot: 'unknown', notes: []}
@@ -111,7 +117,7 @@ export async function atBoot(
 
 async function inForce(remote: Remote, service: Service): Promise<InForce> {
   const args = [layoutOf(service).scope]
-  const said = await remote.exec(IN_FORCE, {args, signal: service.signal})
+  const said = await remote.exec(IN_FORCE, {reads: true, args, signal: service.signal})
   const line = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(said.stdout)?.[1] ?? ''
   return {
     enabled: line('UnitFileState') === 'enabled',
@@ -128,10 +134,12 @@ function layoutOf({plan, facts}: Service): Layout {
 interface Call {
   readonly script: string
   readonly args: readonly string[]
+  readonly reads?: true
+  readonly title?: string
 }
 
-function run(remote: Remote, {plan, root, signal}: Service, {script, args}: Call) {
-  const call = {script, options: {args, signal}}
+function run(remote: Remote, {plan, root, signal}: Service, {script, ...about}: Call) {
+  const call = {script, options: {...about, signal}}
   return plan.install === 'system' && root
     ? asRoot(remote, root, call)
     : remote.exec(call.script, call.options)

@@ -9,7 +9,20 @@ export interface ExecResult {
   readonly stderr: string
 }
 
+/** A part of a script. */
+export interface RemoteStep {
+  readonly title: string
+  /** How long it took; undefined: it is not done. */
+  ms?: number
+}
+
 export interface ExecOptions {
+  /** It changes nothing there, so that it does not go into the log of changes. All else does. */
+  readonly reads?: true
+  /** What it does, in words, for that log; never a value that may be secret. */
+  readonly title?: string
+  /** Instead of `title`, a script of several steps, which the caller marks as they are done. */
+  readonly steps?: readonly RemoteStep[]
   /** Become `$1`, `$2`...: each goes through `quote()`, so any string is safe. */
   readonly args?: readonly string[]
   /** Sent to the command's standard input, which is closed afterwards. */
@@ -29,6 +42,8 @@ export interface ExecOptions {
 }
 
 export interface PutOptions {
+  /** What it is for, in the log of changes. Default: the path. */
+  readonly title?: string
   /** Octal permission bits of the file there. */
   readonly mode?: number
   /** Bytes sent so far, for progress. */

@@ -1,22 +1,8 @@
-import {execFile} from 'node:child_process'
-import {randomBytes} from 'node:crypto'
-import {
-  link,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rm,
-  stat,
-  unlink,
-  writeFile,
-} from 'node:fs/promises'
-import {hostname} from 'node:os'
+import {link, mkdir, readdir, readFile, rm, stat, unlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {setTimeout as wait} from 'node:timers/promises'
-import {promisify} from 'node:util'
 import {OllamaxError} from '../errors.ts'
-import {startInStat} from './process-stat.ts'
+import {describeMe, type Holder, hostIdentity, isDead, parseHolder} from './lock-holder.ts'
 import {cannot, TEMPORARY} from './write-file.ts'
 
 export interface LockOptions {
@@ -25,17 +11,6 @@ export interface LockOptions {
   readonly why?: string | undefined
   /** Longest wait for one and the same holder; default 10,000. All waits together end after six times that. */
   readonly timeoutMs?: number | undefined
-}
-
-/** Who holds a lock, as its file says. `nonce` is unique to each time the lock is taken. */
-interface Holder {
-  readonly nonce: string
-  readonly pid: number
-  /** Tells a process from a later one with the same pid; '' = could not be found out. */
-  readonly start: string
-  readonly host: string
-  readonly why: string
-  readonly since: string
 }
 
 const LOCK = '.lock'
@@ -158,13 +133,21 @@ async function readHolder(path: string): Promise<Holder | undefined> {
     if ((error as {code?: string}).code === 'ENOENT') return undefined
     throw cannot('read', path, error)
   }
-  try {
-    const holder = JSON.parse(text) as Holder
-    if (typeof holder.nonce === 'string' && /^[0-9a-z-]+$/.test(holder.nonce)) return holder
-  } catch {
-    // Not JSON: handled below.
-  }
-  return unreadable(path)
+  return parseHolder(text) ?? unreadable(path)
+}
+
+/** Who holds the lock of this directory and lives, as far as can be told; undefined: nobody. */
+export async function lockHolder(directory: string): Promise<Holder | undefined> {
+  const holder = await readHolder(join(directory, LOCK))
+  return holder && !(await isDead(holder)) ? holder : undefined
+}
+
+/** Takes the lock away from that very holder, who goes on without it. False: it holds it no more. */
+export async function breakLock(directory: string, holder: Holder): Promise<boolean> {
+  const path = join(directory, LOCK)
+  if ((await readHolder(path))?.nonce !== holder.nonce) return false
+  await rm(path, {force: true})
+  return true
 }
 
 /** A lock without content: just being written where links do not exist, or what a power cut left. */
@@ -180,57 +163,6 @@ async function unreadable(path: string): Promise<Holder | undefined> {
     why: 'unknown',
     since: found.mtime.toISOString(),
   }
-}
-
-async function describeMe(why: string): Promise<Holder> {
-  return {
-    nonce: randomBytes(10).toString('hex'),
-    pid: process.pid,
-    start: (await startOf(process.pid)) ?? '',
-    host: await hostIdentity(),
-    why,
-    since: new Date().toISOString(),
-  }
-}
-
-/** True only for what is certain: a holder on another machine counts as alive. */
-async function isDead(holder: Holder): Promise<boolean> {
-  if (holder.host !== (await hostIdentity())) return false
-  if (holder.pid <= 0) return holder.pid === 0
-  try {
-    process.kill(holder.pid, 0)
-  } catch (error) {
-    // EPERM: it lives and belongs to somebody else.
-    if ((error as {code?: string}).code === 'ESRCH') return true
-  }
-  const start = await startOf(holder.pid)
-  return start === undefined || (holder.start !== '' && start !== '' && start !== holder.start)
-}
-
-/** Containers on one machine may share its name, but not its process numbers. */
-async function hostIdentity(): Promise<string> {
-  const space = await readlink('/proc/self/ns/pid').catch(() => '')
-  return `${hostname()} ${space}`.trim()
-}
-
-/** When a process started, as text that only can be compared; undefined: it is gone; '': unknown. */
-async function startOf(pid: number): Promise<string | undefined> {
-  if (process.platform === 'win32') return ''
-  if (process.platform !== 'linux') {
-    const run = promisify(execFile)
-    return run('ps', ['-o', 'lstart=', '-p', String(pid)], {timeout: 5000}).then(
-      ({stdout}) => stdout.trim() || undefined,
-      (error: {code?: unknown}) => (error.code === 1 ? undefined : ''),
-    )
-  }
-  const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch((error: {code?: string}) =>
-    error.code === 'ENOENT' || error.code === 'ESRCH' ? undefined : '',
-  )
-  if (!line) return line
-  const ticks = startInStat(line)
-  if (ticks === undefined) return undefined
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
-  return `${boot.trim()} ${ticks}`
 }
 
 /** Removes what killed processes left; we hold the lock, so no write is under way, and waits are shorter. */

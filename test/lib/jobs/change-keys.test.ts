@@ -15,6 +15,7 @@ afterEach(() => home.dispose())
 const tools = (...answers: boolean[]) => ({
   paths: pathsFor(home.env),
   clusterName: () => 'default',
+  env: home.env,
   signal: new AbortController().signal,
   ask: fakeAsk(answers),
 })

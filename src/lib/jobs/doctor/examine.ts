@@ -32,7 +32,7 @@ export async function examineHost(tools: ExamineTools, node: SshNode): Promise<E
   const wanted = wantedOf(node)
   const [facts, said, reading] = await Promise.all([
     probe(remote, {port: wanted.port, signal}),
-    remote.exec(VITALS, {args: [node.install ?? ''], signal}),
+    remote.exec(VITALS, {reads: true, args: [node.install ?? ''], signal}),
     readThrough(tools, node),
   ])
   return {node, facts, plan: planNode(facts, wanted), vitals: readVitals(said.stdout), reading}

@@ -147,7 +147,14 @@ async function reap(
   {orphans, sudoPassword}: Mending & {readonly orphans: readonly number[]},
 ): Promise<void> {
   const remote = await tools.dial(node)
-  const call = {script: REAP, options: {args: orphans.map(String), signal: tools.signal}}
+  const call = {
+    script: REAP,
+    options: {
+      title: 'end runners without a server',
+      args: orphans.map(String),
+      signal: tools.signal,
+    },
+  }
   // They belong to the account that the server ran as, which below the login account is that one.
   const said =
     node.install === 'user'
