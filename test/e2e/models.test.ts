@@ -136,6 +136,54 @@ test('a name that means two things is seen as drift and mended by sync', async (
   expect((await model('sync', '--yes')).stderr).toContain('Nothing differs')
 })
 
+test('create makes a model after a Modelfile once, and brings it to the other nodes', async () => {
+  const file = join(lab.dir, 'Modelfile')
+  writeFileSync(file, 'FROM tiny\nPARAMETER temperature 0.1\nSYSTEM """You are\nbrief."""\n')
+  const {nodes} = await json('create', 'brief', '-f', file, '--nodes', 'h1,h3')
+  expect(nodes).toEqual([
+    {node: 'h1', outcome: 'created'},
+    {node: 'h3', outcome: 'copied'},
+  ])
+  expect(await nodesOf('brief')).toBe('h1,h3')
+  writeFileSync(file, 'FROM ./weights.gguf\n')
+  writeFileSync(join(lab.dir, 'weights.gguf'), randomBytes(3_000_000))
+  expect((await json('create', 'own', '-f', file, '--nodes', 'h2')).nodes).toEqual([
+    {node: 'h2', outcome: 'created'},
+  ])
+  writeFileSync(file, 'FORM tiny\n')
+  const bad = await model('create', 'x', '-f', file)
+  expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('line 1: "FORM"')])
+})
+
+test('a pinned model stays in memory and is neither unloaded nor removed', async () => {
+  const pinned = await json('pin', 'tiny')
+  expect(pinned).toMatchObject({model: 'tiny:latest', pinned: true, changed: true})
+  expect(await lab.cli(['config', 'show'])).toMatchObject({
+    stdout: expect.stringContaining('pin: true'),
+  })
+  expect((await listed()).find(({name}) => name === 'tiny:latest')?.loaded).toEqual(['h1', 'h3'])
+  for (const words of [
+    ['unload', 'tiny'],
+    ['remove', 'tiny', '--yes'],
+  ]) {
+    const done = await model(...words)
+    expect([words, done.code, done.stderr]).toEqual([words, 5, expect.stringContaining('--off')])
+  }
+  expect(await json('pin', 'tiny')).toMatchObject({changed: false})
+  expect(await json('pin', 'tiny', '--off')).toMatchObject({pinned: false, changed: true})
+  expect((await model('unload', 'tiny')).code).toBe(0)
+})
+
+test('an alias is another name for requests', async () => {
+  const set = await model('alias', 'fast', 'tiny')
+  expect([set.code, set.stdout]).toEqual([0, 'fast\ttiny\n'])
+  const run = await lab.cli(['run', 'fast', 'hello', '--no-pull'])
+  expect(run.code, run.stderr).toBe(0)
+  expect((await model('alias', 'fast', '--off')).code).toBe(0)
+  expect((await lab.cli(['run', 'fast', 'hello', '--no-pull'])).code).toBe(3)
+  expect((await model('alias', 'fast')).code).toBe(2)
+})
+
 test('a flipped byte at the source is refused, and nothing of it stays', async () => {
   const {weights} = await plantModel(lab, 1, {name: 'flip', content: randomBytes(2_000_000)})
   await lab.exec(

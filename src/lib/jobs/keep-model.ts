@@ -7,6 +7,7 @@ import {eachOf} from './each-of.ts'
 import {memoryOf} from './memory-of.ts'
 import {failureOf, type NodeFailure} from './node-failure.ts'
 import {embeds, type Holder, holdersOf, notFound, type ReadingTools} from './nodes-with-model.ts'
+import {refusePinned} from './refuse-pinned.ts'
 import type {Tools} from './tools.ts'
 
 export interface KeepModelOptions {
@@ -62,11 +63,12 @@ export async function warmModel(tools: WarmTools, options: WarmModelOptions): Pr
   })
 }
 
-/** Frees the memory that a model takes on nodes; what it answers now is finished first. */
+/** Frees the memory that a model takes on nodes; what it answers now is finished first. MODEL_PINNED. */
 export async function unloadModel(
   tools: ReadingTools,
   options: KeepModelOptions,
 ): Promise<KeptModel> {
+  refusePinned(await tools.cluster(), options.model, 'unloaded')
   return onHolders(tools, options, async ({node, tag, loaded}, signal) => {
     if (!loaded) return 'not-loaded'
     const endpoint = await tools.endpoint(node)

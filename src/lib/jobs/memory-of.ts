@@ -19,7 +19,7 @@ export async function memoryOf(
 ): Promise<number | undefined> {
   if (node.kind !== 'ssh') return undefined
   const remote = await tools.dial(node)
-  const said = await remote.exec(MEMORY, {signal: tools.signal, timeoutMs: 15_000})
+  const said = await remote.exec(MEMORY, {reads: true, signal: tools.signal, timeoutMs: 15_000})
   const numbers = said.stdout.split('\n').filter((line) => /^\d+$/.test(line))
   if (numbers.length === 0) return undefined
   return numbers.reduce((sum, line) => sum + Number(line), 0) * 1024

@@ -76,7 +76,7 @@ async function lookFor(
     const sudoPassword = sudoPasswordOf(tools, undefined)
     const store = await openNodeStore(tools, node, {access: 'write', sudoPassword, signal})
     const args = [store.look.dir, String(options.olderThanMinutes)]
-    const said = await store.run(LIST_GARBAGE, {args, signal})
+    const said = await store.run(LIST_GARBAGE, {reads: true, args, signal})
     if (said.code !== 0 || !said.stdout.includes('end=1')) throw failed(node.name, said.stderr)
     const files = said.stdout.split('\n').flatMap((line) => {
       const [, name, size] = /^garbage=([A-Za-z0-9._-]+) (\d+)$/.exec(line) ?? []
@@ -103,7 +103,9 @@ async function removeFrom(
     const removed = new Set<string>()
     for (let at = 0; at < row.files.length; at += NAMES_AT_ONCE) {
       const names = row.files.slice(at, at + NAMES_AT_ONCE).map(({name}) => name)
-      const said = await store.run(REMOVE_GARBAGE, {args: [store.look.dir, ...names], signal})
+      const title = `remove ${names.length} files that no model needs`
+      const args = [store.look.dir, ...names]
+      const said = await store.run(REMOVE_GARBAGE, {title, args, signal})
       if (said.code !== 0) throw failed(row.node, said.stderr)
       for (const [, name] of said.stdout.matchAll(/^removed=(.+)$/gm)) removed.add(name ?? '')
     }

@@ -164,7 +164,13 @@ async function copies(
   }
   const {store, manifest} = await openSource(tools, from, call)
   settled()
-  const rows = await spreadModel(tools, {...call, manifest, source: storeSource(store), origin: store, to})
+  const rows = await spreadModel(tools, {
+    ...call,
+    manifest,
+    source: storeSource(store),
+    origin: store,
+    to,
+  })
   return rows.map(({node, outcome, error}) => ({
     node,
     outcome,

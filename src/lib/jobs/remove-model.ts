@@ -5,6 +5,7 @@ import {confirmed} from './confirm.ts'
 import {eachOf} from './each-of.ts'
 import {failureOf, type NodeFailure} from './node-failure.ts'
 import {type Holder, holdersOf, notFound, type ReadingTools} from './nodes-with-model.ts'
+import {refusePinned} from './refuse-pinned.ts'
 import type {Tools} from './tools.ts'
 
 export interface RemoveModelOptions {
@@ -37,13 +38,14 @@ const CALL = {connectTimeoutMs: 10_000, headersTimeoutMs: 60_000, idleTimeoutMs:
 
 /**
  * Takes a model off nodes; one that is in memory there is unloaded first, and the question says so. Asks:
- * CONFIRM_NEEDED, NOT_CONFIRMED; MODEL_NOT_FOUND where none of the nodes has it.
+ * CONFIRM_NEEDED, NOT_CONFIRMED; MODEL_NOT_FOUND where none of the nodes has it, MODEL_PINNED.
  */
 export async function removeModel(
   tools: ReadingTools & Pick<Tools, 'ask'>,
   options: RemoveModelOptions,
 ): Promise<RemovedModel> {
   const {model, selection, report} = options
+  refusePinned(await tools.cluster(), model, 'removed')
   const {holders, down} = await holdersOf(tools, model, selection)
   const having = holders.filter((holder) => holder.tag)
   if (having.length === 0)

@@ -143,16 +143,20 @@ async function sendFromHosts(
   if (!origin) return [...wanting]
   const chain = wanting.map((target) => ({store: target.store, blobs: target.lack.blobs}))
   const counted = wanting.map(({lack}) => new Counted(lack))
-  const ends = await sendChain(blobsOf(manifest), {source: origin, targets: chain}, {
-    signal,
-    onBytes(link, blob, there) {
-      const at = chain.indexOf(link as (typeof chain)[number])
-      const target = wanting[at]
-      if (!target) return
-      target.sent = counted[at]?.add(blob, there) ?? 0
-      meter.sent(target.node, target.sent)
+  const ends = await sendChain(
+    blobsOf(manifest),
+    {source: origin, targets: chain},
+    {
+      signal,
+      onBytes(link, blob, there) {
+        const at = chain.indexOf(link as (typeof chain)[number])
+        const target = wanting[at]
+        if (!target) return
+        target.sent = counted[at]?.add(blob, there) ?? 0
+        meter.sent(target.node, target.sent)
+      },
     },
-  })
+  )
   return wanting.filter((target, at) => {
     const end = ends[at]
     if (end?.kind === 'there') {
@@ -197,15 +201,19 @@ async function sendThroughUs(
     const bySink = new Map(takers.map((target) => [storeSink(target.store), target]))
     const before = new Map(takers.map((target) => [target, target.sent]))
     const sinks = [...bySink.keys()]
-    const ends = await relayBlob(blob, {source, sinks}, {
-      signal,
-      onBytes(sink, sent) {
-        const target = bySink.get(sink)
-        if (!target) return
-        target.sent = (before.get(target) ?? 0) + sent
-        meter.sent(target.node, target.sent)
+    const ends = await relayBlob(
+      blob,
+      {source, sinks},
+      {
+        signal,
+        onBytes(sink, sent) {
+          const target = bySink.get(sink)
+          if (!target) return
+          target.sent = (before.get(target) ?? 0) + sent
+          meter.sent(target.node, target.sent)
+        },
       },
-    })
+    )
     for (const [sink, end] of ends) {
       const target = bySink.get(sink)
       if (target && !end.ok) fail(target, end.error, options, meter)

@@ -1,6 +1,5 @@
 import {createHash} from 'node:crypto'
-import {once} from 'node:events'
-import {createReadStream, createWriteStream} from 'node:fs'
+import {createReadStream} from 'node:fs'
 import {open, rename, rm} from 'node:fs/promises'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {BLOCK, parseHeader, TarError} from '../provision/tar-header.ts'
@@ -26,42 +25,45 @@ export interface WriteBundleOptions {
  */
 export async function writeBundle(file: string, options: WriteBundleOptions): Promise<void> {
   const part = `${file}.part`
-  const out = createWriteStream(part, {mode: 0o644})
-  const broken = once(out, 'error').then(([error]) => {
+  const fails = (error: unknown) => {
     throw cannot('written', file, error)
-  })
-  broken.catch(() => {})
-  const put = async (bytes: Buffer) => {
-    if (!out.write(bytes)) await Promise.race([once(out, 'drain'), broken])
   }
+  const out = await open(part, 'w', 0o644).catch(fails)
+  const put = async (bytes: Buffer) => void (await out.writeFile(bytes).catch(fails))
   try {
-    const {manifest, path} = options
-    await put(headerOf(`manifests/${path}`, manifest.bytes.length))
-    await put(manifest.bytes)
-    await put(paddingOf(manifest.bytes.length))
-    let written = 0
-    for (const blob of blobsOf(manifest)) {
-      await put(headerOf(`blobs/sha256-${hexOf(blob.digest)}`, blob.sizeBytes))
-      const hash = createHash('sha256')
-      const take = (chunk: Buffer) => {
-        hash.update(chunk)
-        written += chunk.length
-        options.onBytes(written)
-        return put(chunk)
-      }
-      await options.source.read(blob, 0, {take, signal: options.signal})
-      if (`sha256:${hash.digest('hex')}` !== blob.digest) throw wrongBytes(blob.digest)
-      await put(paddingOf(blob.sizeBytes))
-    }
-    await put(TAR_END)
-    out.end()
-    await Promise.race([once(out, 'close'), broken])
-    await rename(part, file)
+    await writeAll(put, options)
+    await out.sync().catch(fails)
+    await out.close()
+    await rename(part, file).catch(fails)
   } catch (error) {
-    out.destroy()
+    await out.close().catch(() => {})
     await rm(part, {force: true})
     throw error
   }
+}
+
+async function writeAll(
+  put: (bytes: Buffer) => Promise<void>,
+  {manifest, path, source, onBytes, signal}: WriteBundleOptions,
+): Promise<void> {
+  await put(headerOf(`manifests/${path}`, manifest.bytes.length))
+  await put(manifest.bytes)
+  await put(paddingOf(manifest.bytes.length))
+  let written = 0
+  for (const blob of blobsOf(manifest)) {
+    await put(headerOf(`blobs/sha256-${hexOf(blob.digest)}`, blob.sizeBytes))
+    const hash = createHash('sha256')
+    const take = (chunk: Buffer) => {
+      hash.update(chunk)
+      written += chunk.length
+      onBytes(written)
+      return put(chunk)
+    }
+    await source.read(blob, 0, {take, signal})
+    if (`sha256:${hash.digest('hex')}` !== blob.digest) throw wrongBytes(blob.digest)
+    await put(paddingOf(blob.sizeBytes))
+  }
+  await put(TAR_END)
 }
 
 function headerOf(path: string, sizeBytes: number): Buffer {

@@ -37,7 +37,9 @@ export async function sendChain(
   options: ChainOptions,
 ): Promise<ChainEnd[]> {
   const links = targets.map((target) => new Link(target, blobs))
-  return Promise.all(links.map((link, at) => link.fill({source, before: links.slice(0, at)}, options)))
+  return Promise.all(
+    links.map((link, at) => link.fill({source, before: links.slice(0, at)}, options)),
+  )
 }
 
 /** One target, and how far it has come. */

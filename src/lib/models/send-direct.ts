@@ -1,7 +1,7 @@
 import {randomBytes} from 'node:crypto'
 import {setTimeout as pause} from 'node:timers/promises'
-import {type Blob, hexOf} from './manifest.ts'
 import {SEND_BLOB, SIZE_OF} from './direct-scripts.ts'
+import {type Blob, hexOf} from './manifest.ts'
 import type {Store} from './store.ts'
 import {NO_DEADLINE_MS, notWritten, type Said} from './store-blobs.ts'
 import {WRITE_BLOB} from './store-scripts.ts'
@@ -43,6 +43,7 @@ export async function sendDirect(
   const watch = watchSize(to, blob, options)
   try {
     const said = await from.remote.exec(SEND_BLOB, {
+      title: `send the file ${blob.digest} of a model to ${to.node}`,
       args: [
         from.look.dir,
         hex,
@@ -79,7 +80,7 @@ function cleaned({code, stdout, stderr}: Said, marker: string): Said {
 }
 
 async function sizeAt(store: Store, hex: string, signal: AbortSignal): Promise<number> {
-  const said = await store.run(SIZE_OF, {args: [store.look.dir, hex], signal})
+  const said = await store.run(SIZE_OF, {reads: true, args: [store.look.dir, hex], signal})
   return Number(said.stdout.trim()) || 0
 }
 

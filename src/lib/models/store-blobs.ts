@@ -18,6 +18,7 @@ export function storeSource(store: Store): BlobSource {
       const {dir} = store.look
       let came = offset
       const said = await store.run(READ_BLOB, {
+        reads: true,
         args: [dir, hexOf(blob.digest), String(offset)],
         signal,
         timeoutMs: NO_DEADLINE_MS,
@@ -50,6 +51,7 @@ export function storeSink(store: Store): BlobSink {
     async write(blob, offset, {bytes, signal}) {
       const hex = hexOf(blob.digest)
       const said = await store.run(WRITE_BLOB, {
+        title: `write the file ${blob.digest} of a model`,
         args: [look.dir, hex, String(blob.sizeBytes), String(offset), look.owner],
         stdin: bytes,
         signal,
@@ -115,7 +117,8 @@ export async function writeManifest(
   const {dir, owner} = store.look
   const files = blobsOf(manifest).map(({digest, sizeBytes}) => `${hexOf(digest)}:${sizeBytes}`)
   const args = [dir, path, manifest.bytes.toString('base64'), owner, ...files]
-  const said = await store.run(WRITE_MANIFEST, {args, signal})
+  const title = `make the model ${path} visible`
+  const said = await store.run(WRITE_MANIFEST, {title, args, signal})
   if (said.code === 0) return
   const details = {node: store.node, exit: said.code, stderr: said.stderr.slice(-500)}
   if (said.code === MISSING)

@@ -41,7 +41,7 @@ export interface OpenStoreOptions {
  */
 export async function openStore(remote: Remote, options: OpenStoreOptions): Promise<Store> {
   const {node, dir = '', install = '', manifests = [], signal} = options
-  const call = {args: [dir, install, ...manifests], signal}
+  const call = {args: [dir, install, ...manifests], reads: true, signal} as const
   const first = lookIn(await remote.exec(LOOK, call), node)
   if (mayUse(first, options.access))
     return {
@@ -55,7 +55,7 @@ export async function openStore(remote: Remote, options: OpenStoreOptions): Prom
   const root = await rootFor(first.sudo, options.sudoPassword)
   if (!root || root.kind === 'is-root') throw noRights(node, first, options.access)
   // Found as the login account: root has a home of its own.
-  const again = {args: [first.dir, install, ...manifests], signal}
+  const again = {args: [first.dir, install, ...manifests], reads: true, signal} as const
   const seen = lookIn(await asRoot(remote, root, {script: LOOK, options: again}), node)
   const look = seen.exists ? seen : {...seen, owner: first.owner}
   return {

@@ -104,6 +104,18 @@ export async function* pull(
   if (last !== 'success') throw endedEarly()
 }
 
+/** Sends a request that tells its progress in lines, and gives the status of the last one. */
+export async function lastStatus(
+  endpoint: Endpoint,
+  path: string,
+  {request, options}: {readonly request: object; readonly options: CallOptions},
+): Promise<string> {
+  let last = ''
+  for await (const {status} of await openLines(endpoint, post(path, request, options)))
+    if (typeof status === 'string') last = status
+  return last
+}
+
 /** Takes a model off a node's disk. */
 export async function deleteModel(
   endpoint: Endpoint,

@@ -151,7 +151,10 @@ function offer(
   story: Story,
   sign: (data: Buffer, options: SigningRequestOptions) => Promise<Buffer>,
 ): AnyAuthMethod {
-  story.signer = {key, sign: (data, hash) => sign(data, hash === undefined ? {} : {hash} as SigningRequestOptions)}
+  story.signer = {
+    key,
+    sign: (data, hash) => sign(data, hash === undefined ? {} : ({hash} as SigningRequestOptions)),
+  }
   class OneKey extends ssh2.BaseAgent<ParsedKey> {
     getIdentities(cb: (error?: Error | null, keys?: ParsedKey[]) => void): void {
       cb(null, [key])

@@ -54,7 +54,10 @@ export class LentLogins extends ssh2.BaseAgent {
 
   /** What ssh2 asks for when the machine opens a channel to the agent. */
   override getStream(done: (error: Error | null, stream: Duplex) => void): void {
-    done(null, agentStream((message) => this.#answer(message)))
+    done(
+      null,
+      agentStream((message) => this.#answer(message)),
+    )
   }
 
   // ssh2 itself never logs in by it.
