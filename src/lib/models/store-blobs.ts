@@ -1,14 +1,14 @@
 import {OllamaxError} from '../errors.ts'
-import {type Blob, hexOf, type Manifest, blobsOf} from './manifest.ts'
+import {type Blob, blobsOf, hexOf, type Manifest} from './manifest.ts'
 import type {BlobSink, BlobSource} from './relay.ts'
 import type {Store} from './store.ts'
 import {READ_BLOB, WRITE_BLOB, WRITE_MANIFEST} from './store-scripts.ts'
 
 /** Transfers have no deadline as a whole: what stalls is found by other means. */
-const NO_DEADLINE_MS = 2 ** 31 - 1
+export const NO_DEADLINE_MS = 2 ** 31 - 1
 const BUSY = 75
 const WRONG = 76
-const BROKE_OFF = 77
+export const BROKE_OFF = 77
 const MISSING = 78
 
 /** Blobs out of a node's store. */
@@ -18,6 +18,7 @@ export function storeSource(store: Store): BlobSource {
       const {dir} = store.look
       let came = offset
       const said = await store.run(READ_BLOB, {
+        reads: true,
         args: [dir, hexOf(blob.digest), String(offset)],
         signal,
         timeoutMs: NO_DEADLINE_MS,
@@ -29,10 +30,14 @@ export function storeSource(store: Store): BlobSource {
       })
       if (said.code === 0 && came === blob.sizeBytes) return
       const why = said.stderr.trim().split('\n').at(-1) || `${came} of ${blob.sizeBytes} bytes came`
-      throw new OllamaxError('MODEL_DAMAGED', `${store.node} could not give ${blob.digest}: ${why}`, {
-        suggestions: ['take another node as the source, or pull the model anew there'],
-        details: {node: store.node, digest: blob.digest},
-      })
+      throw new OllamaxError(
+        'MODEL_DAMAGED',
+        `${store.node} could not give ${blob.digest}: ${why}`,
+        {
+          suggestions: ['take another node as the source, or pull the model anew there'],
+          details: {node: store.node, digest: blob.digest},
+        },
+      )
     },
   }
 }
@@ -46,6 +51,7 @@ export function storeSink(store: Store): BlobSink {
     async write(blob, offset, {bytes, signal}) {
       const hex = hexOf(blob.digest)
       const said = await store.run(WRITE_BLOB, {
+        title: `write the file ${blob.digest} of a model`,
         args: [look.dir, hex, String(blob.sizeBytes), String(offset), look.owner],
         stdin: bytes,
         signal,
@@ -56,13 +62,15 @@ export function storeSink(store: Store): BlobSink {
   }
 }
 
-interface Said {
+/** How such a script ended. */
+export interface Said {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
-function notWritten({node, look}: Store, blob: Blob, said: Said): OllamaxError {
+/** What a WRITE_BLOB that did not end well means. */
+export function notWritten({node, look}: Store, blob: Blob, said: Said): OllamaxError {
   const short = blob.digest.slice(0, 19)
   const details = {node, digest: blob.digest, exit: said.code, stderr: said.stderr.slice(-500)}
   if (said.code === BUSY)
@@ -75,16 +83,22 @@ function notWritten({node, look}: Store, blob: Blob, said: Said): OllamaxError {
       'MODEL_DAMAGED',
       `${node}: what came is not ${short}: its hash is another, so it was thrown away`,
       {
-        suggestions: ['the file is damaged at the source, or on the way: take another node as the source'],
+        suggestions: [
+          'the file is damaged at the source, or on the way: take another node as the source',
+        ],
         details,
       },
     )
   const why = said.stderr.trim().split('\n').at(-1) ?? ''
   if (/No space left|Disk quota/i.test(said.stderr))
-    return new OllamaxError('NO_SPACE', `${node}: the disk is full where models lie (${look.dir})`, {
-      suggestions: ['make room there: ollamax model prune, ollamax model remove'],
-      details,
-    })
+    return new OllamaxError(
+      'NO_SPACE',
+      `${node}: the disk is full where models lie (${look.dir})`,
+      {
+        suggestions: ['make room there: ollamax model prune, ollamax model remove'],
+        details,
+      },
+    )
   const what = said.code === BROKE_OFF ? 'the bytes broke off; what came is kept' : why
   return new OllamaxError('ACTION_FAILED', `${node}: ${short} could not be written: ${what}`, {
     suggestions: ['run it again: it goes on from what is there'],
@@ -103,7 +117,8 @@ export async function writeManifest(
   const {dir, owner} = store.look
   const files = blobsOf(manifest).map(({digest, sizeBytes}) => `${hexOf(digest)}:${sizeBytes}`)
   const args = [dir, path, manifest.bytes.toString('base64'), owner, ...files]
-  const said = await store.run(WRITE_MANIFEST, {args, signal})
+  const title = `make the model ${path} visible`
+  const said = await store.run(WRITE_MANIFEST, {title, args, signal})
   if (said.code === 0) return
   const details = {node: store.node, exit: said.code, stderr: said.stderr.slice(-500)}
   if (said.code === MISSING)
