@@ -7,6 +7,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   http1: [],
   balancer: ['cluster'],
   simulator: ['cluster', 'balancer'],
+  desired: ['cluster'],
   ssh: ['cluster'],
   ollama: ['cluster', 'http1'],
   auth: ['cluster'],
@@ -17,17 +18,24 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   log: ['cluster'],
   trace: ['cluster'],
   provision: ['cluster', 'ssh'],
+  // `provision`: how a script becomes root, and the headers of tar.
+  models: ['cluster', 'ssh', 'ollama', 'provision'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
+  // Which lines of a batch are asked, how many at once, and what becomes of them.
+  batch: ['cluster'],
   jobs: [
     'cluster',
     'balancer',
+    'batch',
     'simulator',
+    'desired',
     'auth',
     'ssh',
     'ollama',
     'state',
     'engine',
     'provision',
+    'models',
     'holder',
   ],
   // `trace`: the words in which an exchange is traced, nothing that runs.
@@ -45,13 +53,14 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'jobs',
   ],
   tui: ['cluster'],
-  cli: ['cluster', 'jobs', 'tui', 'state'],
+  // `desired`: the words for a plan.
+  cli: ['cluster', 'desired', 'jobs', 'tui', 'state'],
   // `engine` and `holder`: the commands that their own processes run are doors to them and nothing else.
   commands: ['cluster', 'jobs', 'cli', 'engine', 'holder', 'server'],
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */
-export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator', 'http1']
+export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator', 'batch', 'desired', 'http1']
 
 /** Package -> the rooms that own it; nobody else imports it. */
 export const OWNERS: Readonly<Record<string, readonly string[]>> = {

@@ -46,6 +46,8 @@ const mix = {
   quit: {api: 'chat', stream: true, connections: 5, promptBytes: 200, tokens: 40, timeoutMs: 150},
 }
 const normal = {...calm, firstMs: 30, gapMs: 8, slots: 24, queue: 100}
+/** The one that is told of these slots. */
+const gateway = 'ollamax-24'
 /** Slice by slice, each on the next node. */
 const faults = [
   {},
@@ -72,13 +74,13 @@ try {
     processes,
     closers: [],
     nodes,
-    wanted: ['ollamax'],
-    given: flags.target ? [['ollamax', flags.target]] : [],
-    keys: {ollamax: flags.key},
+    wanted: [gateway],
+    given: flags.target ? [[gateway, flags.target]] : [],
+    keys: {[gateway]: flags.key},
     dir,
     core: gatewayCore,
   })
-  await soak(programs.load, nodes, targets.get('ollamax'))
+  await soak(programs.load, nodes, targets.get(gateway))
 } finally {
   await processes.close()
   rmSync(dir, {recursive: true, force: true})

@@ -11,7 +11,7 @@ export const toolsOf = {nginx: ['nginx'], haproxy: ['haproxy'], 'over-ssh': ['ss
 /** Told to a gateway whose nodes serve whatever comes at once, as the stand-ins do unless a work says otherwise. */
 const all = 4096
 /** Our gateways in front of all nodes -> the slots that each is told its nodes have. */
-const slotsTold = {ollamax: all, 'ollamax-4': 4, 'ollamax-0': 0}
+const slotsTold = {ollamax: all, 'ollamax-24': 24, 'ollamax-4': 4, 'ollamax-0': 0}
 
 /**
  * Starts the wanted targets, each confined to the core: a map from name to {name, urls, pids, key}. Those of `given`

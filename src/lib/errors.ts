@@ -45,6 +45,14 @@ export const CATALOGUE = {
   },
   LOCKED: {exit: EXIT.conflict, about: 'another process holds the lock'},
   STATE_IO: {exit: EXIT.failure, about: 'a file of ours could not be read or written'},
+  PLAN_UNMET: {
+    exit: EXIT.failure,
+    about: 'what the cluster file wants cannot be had from the fleet as it is',
+  },
+  PLAN_CHANGED: {
+    exit: EXIT.conflict,
+    about: 'the fleet or the cluster file changed after the plan was shown',
+  },
   // reaching a node
   SSH_NO_HOST: {exit: EXIT.unreachable, about: 'the name does not resolve to a machine'},
   SSH_UNREACHABLE: {exit: EXIT.unreachable, about: 'no SSH server answered there'},
@@ -80,11 +88,18 @@ export const CATALOGUE = {
   },
   DOCTOR_FINDINGS: {exit: EXIT.failure, about: 'doctor found at least one problem'},
   REMOTE_EXIT: {exit: EXIT.failure, about: 'a command on a node ended with a non-zero exit code'},
+  // models
+  MODEL_DAMAGED: {
+    exit: EXIT.failure,
+    about: 'files of a model are missing, or are not what their digests say',
+  },
+  NO_SPACE: {exit: EXIT.failure, about: 'there is not enough room on the disk or in memory'},
   // inference
   MODEL_NOT_FOUND: {exit: EXIT.notFound, about: 'no node has the model'},
   NO_CANDIDATE: {exit: EXIT.unreachable, about: 'no node can take the request now'},
   REQUEST_REFUSED: {exit: EXIT.usage, about: 'the node says that the request itself is wrong'},
   INFERENCE_FAILED: {exit: EXIT.unreachable, about: 'every node that was tried failed'},
+  LINES_FAILED: {exit: EXIT.failure, about: 'some lines of a batch have no answer'},
   STREAM_CUT: {exit: EXIT.unreachable, about: 'the answer stopped before its end'},
   // embedded node
   ENGINE_MISSING: {

@@ -35,9 +35,10 @@ export function blame(
     return
   }
   replica.rates.current = learnFailure(replica.rates.current, nowMs)
-  if (isLoadError(failure)) {
+  const {warm, begunMs} = attempt
+  if (isLoadError(failure, {warm, begun: begun || begunMs !== undefined})) {
     breaker.release(tickets.replica)
-    hindrance.ban(nowMs)
+    hindrance.ban(sentMs, nowMs)
     replica.unloaded(nowMs)
     return
   }

@@ -1,13 +1,14 @@
 const FIRST_BUSY_MS = 250
 const LONGEST_BUSY_MS = 5000
 const FIRST_BAN_MS = 30_000
-const LONGEST_BAN_MS = 1_800_000
+const LONGEST_BAN_MS = 300_000
 
 /** What keeps requests from a replica for a while, other than its breaker. */
 export class Hindrance {
   #missingMs: number | undefined
   #busyUntilMs = Number.NEGATIVE_INFINITY
   #busyTimes = 0
+  #bannedMs = Number.NEGATIVE_INFINITY
   #bannedUntilMs = Number.NEGATIVE_INFINITY
   #bans = 0
   #ramp = Number.POSITIVE_INFINITY
@@ -52,13 +53,24 @@ export class Hindrance {
     this.#busyTimes = Math.min(this.#busyTimes + 1, 10)
   }
 
-  /** It could not load the model; that seldom passes soon. */
-  ban(nowMs: number): void {
+  /** It could not load the model for a request sent at `sentMs`; that seldom passes soon. */
+  ban(sentMs: number, nowMs: number): void {
+    // All that waited for one load are one failure.
+    if (sentMs <= this.#bannedMs) return
+    this.#bannedMs = nowMs
     this.#bannedUntilMs = nowMs + Math.min(LONGEST_BAN_MS, FIRST_BAN_MS * 2 ** this.#bans)
     this.#bans = Math.min(this.#bans + 1, 20)
   }
 
-  /** There is reason to try again: it has the model in memory, or another model has that name now. */
+  /**
+   * A reading of that time finds the model in memory, where somebody else has brought it. A runner that died is listed for a
+   * while, too, so that counts only after a time.
+   */
+  loaded(atMs: number): void {
+    if (atMs >= this.#bannedMs + FIRST_BAN_MS) this.unban()
+  }
+
+  /** There is reason to try again: another model has that name now. */
   unban(): void {
     this.#bannedUntilMs = Number.NEGATIVE_INFINITY
   }

@@ -212,7 +212,7 @@ export class Replica implements Candidate {
     this.tag = tag
     this.hindrance.listed(reading.atMs - (reading.modelsAgeMs ?? 0))
     const seen = reading.loaded.find((one) => isOf(one, tag))
-    if (seen && reading.atMs > this.hindrance.bannedUntilMs) this.hindrance.unban()
+    if (seen) this.hindrance.loaded(reading.atMs)
     if (this.residence.read(seen, reading.atMs, nowMs)) this.#forget()
     this.rates.switchTo(this.residence.loaded?.contextLength)
     this.#noteLoad()

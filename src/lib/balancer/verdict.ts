@@ -38,11 +38,20 @@ export function judge(failure: Failure): Verdict {
 
 /** Ollama's words for a model that it cannot bring into memory; other models on the same node may be well. */
 const LOAD_ERRORS =
-  /requires more system memory|unable to load model|error loading model|failed to load model|out of memory|insufficient memory|cudaMalloc failed|runner process has terminated|timed out waiting for .*(runner|server) to start/i
+  /requires more system memory|unable to load model|error loading model|failed to load model|out of memory|insufficient memory|cudaMalloc failed|timed out waiting for .*(runner|server) to start/i
+/** So it says of one that died while it loaded, and in some versions of one that died at work. */
+const DIED = /runner process has terminated/i
 
-/** True for a failure to load the model, which concerns this model on this node and does not pass soon. */
-export function isLoadError(failure: Failure): boolean {
-  return (failure.kind === 'reply' || failure.kind === 'line') && LOAD_ERRORS.test(failure.words)
+/**
+ * True for a failure to load the model, which concerns this model on this node and does not pass soon. `warm`: the model was
+ * in memory when the request was sent; `begun`: the answer had begun, so it was in memory in any case.
+ */
+export function isLoadError(
+  failure: Failure,
+  {warm, begun}: {readonly warm: boolean; readonly begun: boolean},
+): boolean {
+  if (begun || (failure.kind !== 'reply' && failure.kind !== 'line')) return false
+  return LOAD_ERRORS.test(failure.words) || (!warm && DIED.test(failure.words))
 }
 
 function judgeStatus(status: number, words: string): Verdict {

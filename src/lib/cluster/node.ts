@@ -73,6 +73,31 @@ export interface ClusterDefaults {
   readonly reuseIdleMs?: number
 }
 
+/** What Ollama should be like on all nodes that have the labels. */
+export interface NodeGroup {
+  /** All of them must fit; none: every node. */
+  readonly labels: Readonly<Record<string, string>>
+  readonly ollama: Omit<WantedOllama, 'port'>
+}
+
+/** A model that should be on nodes of the cluster. */
+export interface WantedModel {
+  readonly name: string
+  /** How many nodes should have it; `all`: every one that the labels allow. */
+  readonly replicas: number | 'all'
+  readonly placement: {
+    /** All of them must fit; none: every node. */
+    readonly labels: Readonly<Record<string, string>>
+    readonly strategy: 'spread' | 'pack'
+  }
+  /** Kept in memory there; a pinned one is, too. */
+  readonly warm: boolean
+  /** Never unloaded or removed by us. */
+  readonly pin: boolean
+  /** Tokens of context to load it with; absent: the node's own. */
+  readonly context?: number
+}
+
 /** The wanted state of one cluster, as its YAML file says after validation and defaults. */
 export interface Cluster {
   readonly name: string
@@ -81,4 +106,10 @@ export interface Cluster {
   readonly policy?: string
   readonly defaults?: ClusterDefaults
   readonly gateway?: GatewaySpec
+  /** Absent: none. Later ones go before earlier ones, and a node's own `ollama` before all of them. */
+  readonly groups?: readonly NodeGroup[]
+  /** Absent: none. No two of them are the same model. */
+  readonly models?: readonly WantedModel[]
+  /** Name that requests may use -> model; absent: none. No target is an alias itself. */
+  readonly aliases?: Readonly<Record<string, string>>
 }

@@ -11,6 +11,7 @@ import {isStream, passedHeaders} from './headers.ts'
 import {joined} from './joined.ts'
 import type {Call} from './route.ts'
 import type {Thread} from './thread.ts'
+import {WholeFrames} from './whole-frames.ts'
 
 /** A node's answer that is an error, kept until it is clear that nobody else does better. */
 export interface NodeReply {
@@ -38,11 +39,14 @@ export class Attempt implements UpstreamHandler {
   readonly #hooks: AttemptHooks
   readonly #patience: Patience
   readonly #sentMs: number
+  /** The node has taken all of the request, and its answer has ended. */
+  taken = false
   #control: UpstreamControl | undefined
   #status = 0
   #headers: readonly string[] = []
   #mode: 'waiting' | 'stream' | 'whole' | 'error' = 'waiting'
   #marker: MarkerWatch | undefined
+  #frames: WholeFrames | undefined
   #held: Buffer[] = []
   #heldBytes = 0
   #last: Buffer | undefined
@@ -98,8 +102,10 @@ export class Attempt implements UpstreamHandler {
     if (status >= 300) this.#mode = 'error'
     else {
       this.#mode = isStream(this.#headers) ? 'stream' : 'whole'
-      if (this.#mode === 'stream')
+      if (this.#mode === 'stream') {
         this.#marker = new MarkerWatch(this.#exchange.dialect, this.#call)
+        this.#frames = new WholeFrames(this.#exchange.dialect)
+      }
       this.#hooks.began()
     }
   }
@@ -125,13 +131,16 @@ export class Attempt implements UpstreamHandler {
     this.#pieces++
     this.#beforeLast = this.#last
     this.#last = chunk
-    const told = this.#thread?.push(chunk) ?? chunk
-    if (told.length > 0) {
-      this.#open()
-      this.#write(told)
-    }
+    const whole = this.#frames?.push(chunk) ?? chunk
+    if (whole.length > 0) this.#tell(this.#thread?.push(whole) ?? whole)
     if (marker?.end === 'error' && this.#thread?.continues)
       this.#fail({kind: 'line', words: wordsIn(chunk)}, true)
+  }
+
+  #tell(told: Buffer): void {
+    if (told.length === 0) return
+    this.#open()
+    this.#write(told)
   }
 
   #open(): void {
@@ -176,8 +185,9 @@ export class Attempt implements UpstreamHandler {
     for (const held of this.#held.splice(0)) this.#write(held)
   }
 
-  end(): void {
+  end(taken: boolean): void {
     if (this.#over) return
+    this.taken = taken
     if (this.#mode === 'error') this.#refused()
     else if (this.#mode === 'stream') this.#streamEnded()
     else this.#wholeEnded()
@@ -207,6 +217,7 @@ export class Attempt implements UpstreamHandler {
 
   #streamEnded(): void {
     const end = this.#marker?.end
+    if (end !== 'cut' && this.#frames) this.#tell(this.#frames.rest())
     if (end === 'whole') {
       this.#finish()
       this.#exchange.response.end()

@@ -154,9 +154,12 @@ function chooseProgram(installation: Installation, wanted: WantedNode, facts: Fa
     return {kind: 'bring', tree: newName(trees, source, version), there: false, source}
   }
   if (version !== undefined) {
-    const answers = (tree: Tree) => tree.name === current && facts.ollama.answers === version
+    // A tree may be called by the version that was asked for and hold another: what runs from it tells.
+    const running = runsCurrent(installation, facts) ? facts.ollama.answers : undefined
     const fits = (tree: Tree) =>
-      [tree.version, tree.name.split('+')[0]].includes(version) || answers(tree)
+      tree.name === current && running !== undefined
+        ? running === version
+        : [tree.version, tree.name.split('+')[0]].includes(version)
     const there = trees.find((it) => it.name === current && fits(it)) ?? trees.find(fits)
     if (there) return {kind: 'keep', tree: there.name}
     const foreign = switchedOn === undefined && unit !== undefined
@@ -252,6 +255,12 @@ function runs(installation: Installation, facts: Facts): boolean {
   return (
     !!unit?.active && unit.enabled && !unit.stale && !pending && facts.ollama.answers !== undefined
   )
+}
+
+/** True if what answers was started from the tree that is switched on. */
+function runsCurrent(installation: Installation, facts: Facts): boolean {
+  const own = installation.supervisorText ?? installation.plistText
+  return runs(installation, facts) || (own !== undefined && !installation.pending)
 }
 
 function bring(it: Install, program: Extract<Program, {kind: 'bring'}>): Action[] {

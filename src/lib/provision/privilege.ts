@@ -1,3 +1,4 @@
+import {Readable} from 'node:stream'
 import {OllamaxError} from '../errors.ts'
 import type {ExecOptions, ExecResult, Remote} from '../ssh/remote.ts'
 import type {Sudo} from './facts.ts'
@@ -12,9 +13,10 @@ export type Root =
 
 /**
  * Root's side: `$1` is the script, the rest are its arguments. sudo passes a signal on to its own child
- * alone, so whatever the script has started would go on when the command is broken off.
+ * alone, so whatever the script has started would go on when the command is broken off; and the account
+ * cannot kill what runs as root, so this does it where TERM was not enough after two seconds.
  */
-const ROOT_SIDE = `trap "trap - TERM; kill -TERM 0" TERM; exec 3<&0; /bin/sh -c "$@" <&3 3<&- & wait $!`
+const ROOT_SIDE = `end() { trap "" TERM; kill -TERM 0; n=0; while [ $n -lt 20 ] && kill -0 $p 2>/dev/null; do n=$((n + 1)); sleep 0.1; done; kill -KILL 0; }; trap end TERM; exec 3<&0; /bin/sh -c "$@" <&3 3<&- & p=$!; wait $p`
 /** `$1` is the script for root, the rest are its arguments. */
 const command = (how: string) =>
   `s=$1; shift; LC_ALL=C exec sudo ${how} -- /bin/sh -c '${ROOT_SIDE}' sh "$s" sh "$@"`
@@ -22,7 +24,7 @@ const SUDO = command('-n')
 /** The password is read from standard input, so no process list shows it; -k: always read it. */
 const SUDO_PASSWORD = command("-k -S -p ''")
 
-/** Runs a script as root. SUDO_DENIED if sudo refuses the account or its password. */
+/** Runs a script as root, with its standard input where it has one. SUDO_DENIED if sudo refuses the account or its password. */
 export async function asRoot(
   remote: Remote,
   root: Root,
@@ -34,13 +36,26 @@ export async function asRoot(
   let result: ExecResult
   if (root.kind === 'sudo-password') {
     const {password, tty: pty} = root
-    result = await remote.exec(SUDO_PASSWORD, {...options, args, stdin: `${password}\n`, pty})
+    const stdin = behindPassword(password, options.stdin)
+    result = await remote.exec(SUDO_PASSWORD, {...options, args, stdin, pty})
     result = hide(result, root.password)
   } else {
     result = await remote.exec(SUDO, {...options, args, pty: root.kind === 'sudo-tty'})
   }
   if (result.code !== 0) refuse(remote, `${result.stderr}\n${result.stdout}`)
   return result
+}
+
+/** sudo reads its line byte by byte, and leaves what follows to the script. */
+function behindPassword(password: string, stdin: ExecOptions['stdin']): string | Readable {
+  if (stdin === undefined) return `${password}\n`
+  return Readable.from(
+    (async function* () {
+      yield Buffer.from(`${password}\n`)
+      if (stdin instanceof Readable) yield* stdin
+      else yield Buffer.from(stdin)
+    })(),
+  )
 }
 
 /** A terminal may have echoed the password before sudo turned that off: it goes no further. */

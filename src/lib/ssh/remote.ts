@@ -28,7 +28,8 @@ export interface ExecOptions {
   readonly stdin?: string | Uint8Array | Readable
   /** Ask for a terminal (sudo with requiretty). stdout and stderr then come as one. */
   readonly pty?: boolean
-  readonly onStdout?: (chunk: Buffer) => void
+  /** Where it returns a promise, no more is taken from the other side before that settles. */
+  readonly onStdout?: (chunk: Buffer) => Promise<void> | void
   readonly onStderr?: (chunk: Buffer) => void
   /** Bytes of stdout and of stderr kept each; more is cut, with a mark. Default 8 MiB. */
   readonly maxBytes?: number

@@ -10,10 +10,11 @@ import {
 } from 'yaml'
 import type {z} from 'zod'
 import {nearest} from '../cluster/nearest.ts'
-import type {Cluster, ClusterDefaults, GatewaySpec, NodeSpec} from '../cluster/node.ts'
-import {parseDuration} from '../cluster/size.ts'
+import type {Cluster} from '../cluster/node.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
-import {type ClusterFile, clusterSchema, type NodeEntry} from './schema.ts'
+import {nodeProblems, type Path, type Problem, valueAt, wantedProblems} from './problems.ts'
+import {clusterSchema} from './schema.ts'
+import {toCluster} from './to-cluster.ts'
 
 /** A cluster file that was read: the text's syntax tree (comments included) and what it means. */
 export interface Compiled {
@@ -27,14 +28,6 @@ export interface Source {
   readonly text: string
   /** Where the text came from, for messages. */
   readonly file: string
-}
-
-type Path = readonly PropertyKey[]
-interface Problem {
-  readonly path: Path
-  readonly message: string
-  /** The problem is the key itself, not its value. */
-  readonly atKey?: boolean
 }
 
 /** Reads a cluster file. CONFIG_INVALID lists everything that is wrong with it, each with its place. */
@@ -52,7 +45,8 @@ export function compile(source: Source): Compiled {
   const parsed = clusterSchema.safeParse(raw ?? {})
   const problems = [
     ...(parsed.error?.issues ?? []).flatMap((i) => fromIssue(i, raw)),
-    ...crossProblems(raw),
+    ...nodeProblems(raw),
+    ...wantedProblems(raw),
   ]
   if (parsed.success && problems.length === 0)
     return {document, cluster: toCluster(source.name, parsed.data)}
@@ -158,112 +152,6 @@ function knownKeys(path: Path): string[] {
   return Object.keys((schema as {shape?: object} | undefined)?.shape ?? {})
 }
 
-const ONLY_FOR: ReadonlyArray<readonly [string, string]> = [
-  ['hostKey', 'ssh'],
-  ['install', 'ssh'],
-  ['headers', 'url'],
-  ['ca', 'url'],
-]
-
-/** What one key alone cannot tell: duplicate names, a node with two addresses, a key of another kind. */
-function crossProblems(raw: unknown): Problem[] {
-  const problems: Problem[] = []
-  const seen = new Map<string, number>()
-  const nodes = valueAt(raw, ['nodes'])
-  if (!Array.isArray(nodes)) return problems
-  for (const [index, entry] of nodes.entries()) {
-    if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) continue
-    const has = (key: string) => Object.hasOwn(entry, key)
-    const kinds = ['ssh', 'url', 'embedded'].filter(has)
-    if (kinds.length !== 1) {
-      const said = kinds.length === 0 ? 'none' : kinds.join(' and ')
-      problems.push({
-        path: ['nodes', index],
-        message: `needs exactly one of ssh, url and embedded; it has ${said}`,
-      })
-    }
-    for (const [key, kind] of ONLY_FOR)
-      if (has(key) && kinds.length === 1 && kinds[0] !== kind)
-        problems.push({
-          path: ['nodes', index, key],
-          atKey: true,
-          message: `is only for nodes with ${kind}`,
-        })
-    const name: unknown = (entry as {name?: unknown}).name
-    if (typeof name !== 'string') continue
-    const first = seen.get(name)
-    if (first === undefined) seen.set(name, index)
-    else
-      problems.push({
-        path: ['nodes', index, 'name'],
-        message: `"${name}" is taken by nodes[${first}]`,
-      })
-  }
-  return problems
-}
-
-/** The valid file's meaning, with defaults filled in and units resolved. */
-function toCluster(name: string, file: ClusterFile): Cluster {
-  const {readTimeout, keepAlive, reuseIdle} = file.defaults ?? {}
-  const defaults: ClusterDefaults = {
-    ...(readTimeout === undefined ? {} : {readTimeoutMs: parseDuration(readTimeout)}),
-    ...(keepAlive === undefined
-      ? {}
-      : {keepAliveSeconds: keepAlive === 'forever' ? -1 : parseDuration(keepAlive) / 1000}),
-    ...(reuseIdle === undefined ? {} : {reuseIdleMs: parseDuration(reuseIdle)}),
-  }
-  return {
-    name,
-    nodes: (file.nodes ?? []).map(toNode),
-    ...(file.policy === undefined ? {} : {policy: file.policy}),
-    ...(Object.keys(defaults).length === 0 ? {} : {defaults}),
-    ...(file.gateway === undefined ? {} : {gateway: toGateway(file.gateway)}),
-  }
-}
-
-function toGateway({url, key, ca, hedge}: NonNullable<ClusterFile['gateway']>): GatewaySpec {
-  return {
-    url,
-    ...(key === undefined ? {} : {key}),
-    ...(ca === undefined ? {} : {ca}),
-    ...(hedge === undefined ? {} : {hedge}),
-  }
-}
-
-const texts = (of: Readonly<Record<string, string | number | boolean>> = {}) =>
-  Object.fromEntries(Object.entries(of).map(([key, value]) => [key, String(value)]))
-
-function toNode(entry: NodeEntry): NodeSpec {
-  const {version, port, env} = entry.ollama ?? {}
-  const common = {
-    name: entry.name,
-    labels: texts(entry.labels),
-    drained: entry.drained ?? false,
-    ollama: {
-      ...(version === undefined ? {} : {version}),
-      ...(port === undefined ? {} : {port}),
-      ...(env === undefined ? {} : {env: texts(env)}),
-    },
-  }
-  if (entry.ssh !== undefined)
-    return {
-      ...common,
-      kind: 'ssh',
-      ssh: entry.ssh,
-      ...(entry.hostKey === undefined ? {} : {hostKey: entry.hostKey}),
-      ...(entry.install === undefined ? {} : {install: entry.install}),
-    }
-  if (entry.url !== undefined)
-    return {
-      ...common,
-      kind: 'direct',
-      url: entry.url,
-      headers: entry.headers ?? {},
-      ...(entry.ca === undefined ? {} : {ca: entry.ca}),
-    }
-  return {...common, kind: 'embedded'}
-}
-
 /** Where in the text a problem lies: its key or value, or the nearest thing around it that exists. */
 function offsetOf(document: Document, problem: Problem): number {
   let at: unknown = document.contents
@@ -288,15 +176,6 @@ const keyOf = (pair: Pair) => (isScalar(pair.key) ? String(pair.key.value) : Str
 
 function startOf(node: unknown, otherwise = 0): number {
   return (node as {range?: readonly number[] | null} | null | undefined)?.range?.[0] ?? otherwise
-}
-
-function valueAt(raw: unknown, path: Path): unknown {
-  let at = raw
-  for (const step of path) {
-    if (typeof at !== 'object' || at === null) return undefined
-    at = (at as Record<PropertyKey, unknown>)[step]
-  }
-  return at
 }
 
 function describePath(path: Path): string {

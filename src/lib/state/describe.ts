@@ -27,7 +27,16 @@ nodes:
   - name: shared
     url: https://ollama.example.org
     headers:
-      Authorization: {env: OLLAMA_EXAMPLE_AUTH}`
+      Authorization: {env: OLLAMA_EXAMPLE_AUTH}
+groups:
+  - labels: {tier: fast}
+    ollama: {env: {OLLAMA_FLASH_ATTENTION: 1}}
+models:
+  - name: llama3.2:3b
+    replicas: 2
+    placement: {labels: {tier: fast}}
+    warm: true
+aliases: {fast: llama3.2:3b}`
 
 /** docs/config.md: the cluster file as its schema describes it. */
 export function describeConfig(): string {
@@ -78,6 +87,12 @@ function describeValue(part: Part): string {
   if (part.const !== undefined) return `\`${String(part.const)}\``
   if (part.enum) return part.enum.map((value) => `\`${String(value)}\``).join(', ')
   if (part.anyOf?.some((one) => one.type === 'array')) return 'list'
+  const first = part.anyOf?.find((one) => one.type !== 'null')
+  if (first?.type === 'integer' || typeof first?.additionalProperties === 'object')
+    return (part.anyOf ?? [])
+      .filter((one) => one.type !== 'null')
+      .map(describeValue)
+      .join(' or ')
   if (typeof part.additionalProperties === 'object') return 'mapping'
   return WORDS[part.type ?? ''] ?? 'text'
 }

@@ -24,7 +24,7 @@ export const DEFAULT_CLUSTER = 'default'
 export const MAX_BYTES = 4 * 2 ** 20
 
 /** Changes whenever the same text would be compiled to another Cluster. */
-const FORMAT = 2
+const FORMAT = 3
 
 /** Where a cluster's file lies, whether it exists or not. BAD_INPUT for a name that cannot be one. */
 export function clusterFile(paths: Pick<Paths, 'config'>, name: string): string {

@@ -1,23 +1,13 @@
 import {z} from 'zod'
-import {labelProblem, nameProblem, variableProblem} from '../cluster/names.ts'
+import {nameProblem} from '../cluster/names.ts'
 import {API_VERSION} from '../cluster/node.ts'
 import {parseDuration} from '../cluster/size.ts'
 import {messageOf} from '../errors.ts'
+import {environment, labels, text, version} from './schema-parts.ts'
+import {aliases, group, wantedModel} from './wanted-schema.ts'
 
 const CONTROL = /\p{Cc}/u
 const SECRET_HEADER = /^(?:proxy-)?authorization$|cookie|token|secret|password|api[-_]?key/i
-
-/** A string that `problem` finds nothing wrong with. */
-const text = (problem: (value: string) => string | undefined) =>
-  z.string().superRefine((value, context) => {
-    const message = problem(value)
-    if (message !== undefined) context.addIssue({code: 'custom', message})
-  })
-
-/** A number or true/false is what YAML makes of an unquoted word; the text is what was meant. */
-const word = z.union([z.string(), z.number(), z.boolean()], {
-  error: () => 'must be a text',
-})
 
 const duration = text((value) => {
   try {
@@ -77,27 +67,9 @@ function headerProblem(name: string, value: unknown): string | undefined {
   return undefined
 }
 
-const environment = z.record(z.string(), word).superRefine((all, context) => {
-  for (const [name, value] of Object.entries(all)) {
-    const message = variableProblem(name, String(value))
-    if (message !== undefined) context.addIssue({code: 'custom', message, path: [name]})
-  }
-})
-
-const labels = z.record(z.string(), word).superRefine((all, context) => {
-  for (const [key, value] of Object.entries(all)) {
-    const message = labelProblem(key, String(value))
-    if (message !== undefined) context.addIssue({code: 'custom', message, path: [key]})
-  }
-})
-
 const ollama = z
   .strictObject({
-    version: text((value) =>
-      /^\d+\.\d+\.\d+(?:-[A-Za-z0-9.]+)?$/.test(value) ? undefined : 'must be like 0.33.0',
-    )
-      .optional()
-      .describe('version to have there; absent: the one that is there'),
+    version: version.optional().describe('version to have there; absent: the one that is there'),
     port: z
       .int()
       .min(1)
@@ -185,6 +157,19 @@ export const clusterSchema = z.strictObject({
     .optional()
     .describe('a running gateway of this cluster: prompts go through it, so that it sees them all'),
   nodes: z.array(node).nullish().describe('the machines'),
+  groups: z
+    .array(group)
+    .nullish()
+    .describe(
+      'what Ollama should be like on nodes of a kind; what a node says itself goes before it',
+    ),
+  models: z
+    .array(wantedModel)
+    .nullish()
+    .describe('models that should be there: `ollamax plan` says what that takes, `apply` does it'),
+  aliases: aliases
+    .nullish()
+    .describe('names that requests may use for a model: `fast: llama3.2:3b`'),
 })
 
 /** The cluster file as YAML holds it, once it is valid. */

@@ -105,6 +105,60 @@ describe('what is remembered of it', () => {
     expect(door.submit(ask(3, {model: 'other'}), 1000)).toBe('a')
   })
 
+  const bannedUntilMs = (door: Door, nowMs: number) =>
+    door.dispatcher.view(nowMs).nodes[0]?.replicas[0]?.bannedUntilMs
+
+  test('all that one load could not serve are one ban, and the next one is longer, up to five minutes', () => {
+    const door = new Door().with(node('a', {slots: 100}))
+    for (let id = 1; id <= 50; id++) door.submit(ask(id), 2)
+    door.dispatcher.tick(2)
+    const sent = [...door.running.keys()]
+    expect(sent.length).toBeGreaterThan(1)
+    for (const id of sent) door.fail(id, LOAD_ERROR, 100 + id)
+    expect(bannedUntilMs(door, 200)).toBe(30_101)
+    let nowMs = 40_000
+    for (const seconds of [60, 120, 240, 300, 300]) {
+      door.submit(ask(nowMs), nowMs)
+      door.fail(nowMs, LOAD_ERROR, nowMs)
+      expect(bannedUntilMs(door, nowMs)).toBe(nowMs + seconds * 1000)
+      nowMs += seconds * 1000 + 1
+    }
+  })
+
+  test('what somebody else has loaded meanwhile is banned no longer', () => {
+    const door = new Door().with('a')
+    door.submit(ask(1), 0)
+    door.fail(1, LOAD_ERROR, 1)
+    door.submit(ask(2), 31_000)
+    door.fail(2, LOAD_ERROR, 31_001)
+    // A runner that died stays in the list for a while.
+    door.dispatcher.observe(up('a', {atMs: 32_000}), 32_000)
+    expect(bannedUntilMs(door, 32_001)).toBe(91_001)
+    door.dispatcher.observe(up('a', {atMs: 62_000}), 62_000)
+    expect(door.submit(ask(3), 62_001)).toBe('a')
+  })
+
+  test('a runner that dies while it answers, or had the model in memory, is no load error', () => {
+    const died = reply(500, 'llama runner process has terminated: exit status 2')
+    const warm = new Door().with('a')
+    warm.submit(ask(1), 0)
+    warm.fail(1, died, 1)
+    expect(bannedUntilMs(warm, 2)).toBeUndefined()
+    const begun = new Door()
+    begun.dispatcher.setNodes([node('a')], 0)
+    begun.dispatcher.observe(up('a', {hot: []}), 0)
+    begun.submit(ask(1), 0)
+    begun.dispatcher.began(1, 5)
+    begun.fail(1, {kind: 'line', words: 'CUDA error: out of memory'}, 9, true)
+    expect(bannedUntilMs(begun, 10)).toBeUndefined()
+    const cold = new Door()
+    cold.dispatcher.setNodes([node('a')], 0)
+    cold.dispatcher.observe(up('a', {hot: []}), 0)
+    cold.submit(ask(1), 0)
+    cold.fail(1, died, 1)
+    expect(bannedUntilMs(cold, 2)).toBe(30_001)
+  })
+
   test('a hang is not forgiven by a reading that answers, only by a request that does', () => {
     const door = new Door().with('a')
     door.submit(ask(1), 0)

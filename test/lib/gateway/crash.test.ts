@@ -67,6 +67,17 @@ describe.each(SPOKEN)('$path: a runner that dies', (spoken) => {
     expect(gateway.ended[0]).toMatchObject({outcome: 'failed', attempts: 1})
   })
 
+  test('in the middle of a line leaves no half of it before the words of the error', async () => {
+    const torn: Fault = {kind: 'cut', afterTokens: 2, how: 'torn'}
+    const gateway = await start(torn, torn)
+    const {text} = await ask(gateway, spoken)
+    expect(text).toContain('one')
+    expect(text).not.toContain('torn')
+    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('event: '))
+    for (const line of lines) JSON.parse(line.replace(/^data: /, ''))
+    expect(spoken.error(text)).toMatch(/node n\d broke off/)
+  })
+
   test.each([true, false])('before the first byte (stream %s) costs no answer', async (stream) => {
     const gateway = await start(crash(0), undefined)
     const replies = await Promise.all(Array.from({length: 6}, () => ask(gateway, spoken, stream)))
@@ -133,6 +144,21 @@ describe.each(SPOKEN.filter(({path}) => path !== '/v1/responses'))(
     })
   },
 )
+
+test('what a tool is called with does not make a stream whole', async () => {
+  const gateway = await start(stop(1))
+  const tool = {name: 'tiny', capabilities: ['completion', 'tools']}
+  await gateway.nodes[0]?.set({
+    models: [tool],
+    toolCall: {name: 'f', arguments: {done: true}},
+  })
+  const [chat] = SPOKEN
+  if (!chat) throw new Error('no dialect')
+  const tools = [{type: 'function', function: {name: 'f', parameters: {}}}]
+  const {text} = await ask(gateway, {...chat, body: {...chat.body, tools}})
+  expect(chat.error(text)).toMatch(/node n1 broke off/)
+  expect(gateway.failures).toContain('n1 cut')
+})
 
 test('what a tool is called with does not make an answer whole, nor cut one off', async () => {
   const gateway = await start(stop(1), undefined)

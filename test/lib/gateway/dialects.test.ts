@@ -22,6 +22,8 @@ describe('terminal markers', () => {
     ['ollama', 'generate', line('a'), 'cut'],
     ['ollama', 'chat', `${line('a')}{"error":"unexpected EOF"}\n`, 'error'],
     ['ollama', 'generate', line('"done":true {"error"'), 'cut'],
+    ['ollama', 'chat', '{"message":{"tool_calls":[{"a":{"done":true}}]},"done":false}\n', 'cut'],
+    ['ollama', 'chat', '{"message":{"tool_calls":[{"done":false}]},"done":true}\n', 'whole'],
     ['openai', 'chat', `${piece('a')}data: [DONE]\n\n`, 'whole'],
     ['openai', 'chat', piece('a'), 'cut'],
     ['openai', 'chat', piece('data: [DONE]'), 'cut'],

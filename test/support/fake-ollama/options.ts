@@ -31,11 +31,14 @@ export type Fault = {readonly on?: FaultScope; readonly times?: number} & (
   /** Accepted, never answered. */
   | {readonly kind: 'hang'}
   | {readonly kind: 'slow-headers'; readonly ms: number}
-  /** After so many tokens: RST, a close without the last chunk, a clean end without `done:true`, or Ollama's error line. */
+  /**
+   * After so many tokens: RST, a close without the last chunk, the same with half of a line before it, a clean end without
+   * `done:true`, or Ollama's error line.
+   */
   | {
       readonly kind: 'cut'
       readonly afterTokens: number
-      readonly how: 'rst' | 'fin' | 'clean' | 'error-line'
+      readonly how: 'rst' | 'fin' | 'torn' | 'clean' | 'error-line'
     }
   /** After so many tokens nothing more comes, and the connection stays open. */
   | {readonly kind: 'stall'; readonly afterTokens: number}

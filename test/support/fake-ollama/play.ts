@@ -105,7 +105,13 @@ async function struck(stage: Stage, token: number, whole: Parts): Promise<boolea
   if (fault.kind !== 'cut') return false
   if (fault.how === 'rst') res.socket?.resetAndDestroy()
   else if (fault.how === 'fin') res.socket?.destroy()
-  else if (fault.how === 'error-line') {
+  else if (fault.how === 'torn') {
+    startStream(stage)
+    const line = stage.voice.line({...chunk(ask, {text: 'torn'}), done: false})
+    res.write(line.slice(0, line.length / 2))
+    await flushed(res, signal)
+    res.socket?.destroy()
+  } else if (fault.how === 'error-line') {
     stage.onCrash()
     if (token === 0 || !ask.stream)
       throw new ApiError(500, 'llama-server process no longer running: unknown ')

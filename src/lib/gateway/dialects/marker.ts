@@ -4,26 +4,26 @@ import type {Call, Dialect} from '../route.ts'
 export type StreamEnd = 'whole' | 'error' | 'cut'
 
 interface Marks {
-  /** Text that only the last line of a whole answer holds. */
+  /**
+   * Beginnings of the line that ends a whole answer; none: the last field `done` tells. What a tool is called with stands
+   * in the answer as it is, names of fields and all, but before that.
+   */
   readonly done: readonly string[]
   /** Beginnings of a line with which a node reports its own failure. */
   readonly errors: readonly string[]
-  /** The marks stand at the beginning of a line; else anywhere in it (where JSON escapes protect them). */
-  readonly atLineStart: boolean
 }
 
-const OLLAMA: Marks = {done: ['"done":true'], errors: ['{"error"'], atLineStart: false}
-const OPENAI: Marks = {done: ['data: [DONE]'], errors: ['data: {"error"'], atLineStart: true}
+const OLLAMA: Marks = {done: [], errors: ['{"error"']}
+const OPENAI: Marks = {done: ['data: [DONE]'], errors: ['data: {"error"']}
 const RESPONSES: Marks = {
   done: ['event: response.completed', 'event: response.incomplete'],
   errors: ['event: response.failed', 'event: error'],
-  atLineStart: true,
 }
-const ANTHROPIC: Marks = {
-  done: ['event: message_stop'],
-  errors: ['event: error'],
-  atLineStart: true,
-}
+const ANTHROPIC: Marks = {done: ['event: message_stop'], errors: ['event: error']}
+
+const FIELD = '"done":'
+/** Of `true`. */
+const T = 0x74
 
 const NEWLINE = 10
 /** Longer than any mark. */
@@ -70,12 +70,13 @@ export class MarkerWatch {
   }
 
   #look(bytes: Buffer, atLineStart: boolean): void {
-    const {done, errors, atLineStart: strict} = this.#marks
-    for (const error of errors) if (startsLine(bytes, error, atLineStart)) this.#end = 'error'
-    for (const mark of done) {
-      const found = strict ? startsLine(bytes, mark, atLineStart) : bytes.includes(mark)
-      if (found) this.#end = 'whole'
+    const {done, errors} = this.#marks
+    if (done.length === 0) {
+      const at = bytes.lastIndexOf(FIELD)
+      if (at >= 0) this.#end = bytes[at + FIELD.length] === T ? 'whole' : 'cut'
     }
+    for (const mark of done) if (startsLine(bytes, mark, atLineStart)) this.#end = 'whole'
+    for (const error of errors) if (startsLine(bytes, error, atLineStart)) this.#end = 'error'
   }
 }
 

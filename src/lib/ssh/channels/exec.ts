@@ -13,7 +13,7 @@ const TIMEOUT_MS = 60_000
 const MAX_BYTES = 8 * 1024 * 1024
 const CUT = '\n[cut here]\n'
 
-const KILL_MS = 3000
+const KILL_MS = 5000
 
 /**
  * `$1` marks where the script's own output begins (and tells its process), `$2` is the script, the rest
@@ -21,8 +21,15 @@ const KILL_MS = 3000
  */
 const BOOT = 'echo "$1 $$" >&2; echo "$1 $$"; _ox=$(printf %b "$2"); shift 2; eval "$_ox"'
 const BOOT_PTY = 'echo "$1 $$"; _ox=$(printf %b "$2"); shift 2; eval "$_ox"'
-/** sshd makes each command the leader of a process group, unless something in between forked. */
-const KILL = 'kill -TERM -"$1" 2>/dev/null || kill -TERM "$1"'
+/**
+ * sshd makes each command the leader of a process group, unless something in between forked. What ends on
+ * TERM may take 2.5 s to tidy up; the rest is killed.
+ */
+const KILL = `send() { kill "$1" -"$p" 2>/dev/null || kill "$1" "$p" 2>/dev/null; }
+p=$1 n=0
+send -TERM
+while [ $n -lt 25 ] && send -0; do n=$((n + 1)); sleep 0.1; done
+send -KILL`
 
 /** The one line that any login shell can run to have `script` run by /bin/sh. */
 export function commandLine(
@@ -80,7 +87,17 @@ async function collect(wire: Wire, channel: ClientChannel, run: Run): Promise<Ex
   const out = new Output(marker, limit, options.onStdout)
   const err = new Output(marker, limit, options.onStderr)
   const ended = new Promise<number>((resolve, reject) => {
-    channel.on('data', (chunk: Buffer) => out.add(chunk))
+    channel.on('data', (chunk: Buffer) => {
+      const taken = out.add(chunk)
+      if (!taken) return
+      channel.pause()
+      taken.then(
+        () => channel.resume(),
+        (error: unknown) => {
+          reject(error)
+        },
+      )
+    })
     channel.stderr.on('data', (chunk: Buffer) => err.add(chunk))
     channel.on('error', reject)
     // Not `exit`: of a quick command that comes in one packet with the channel itself, before anybody listens.
@@ -186,42 +203,44 @@ class Output {
   pid = ''
   readonly #mark: Buffer
   readonly #limit: number
-  readonly #tell: ((chunk: Buffer) => void) | undefined
+  readonly #tell: ((chunk: Buffer) => Promise<void> | void) | undefined
   #before = Buffer.alloc(0)
   #kept: Buffer[] = []
   #bytes = 0
 
-  constructor(marker: string, limit: number, tell: ((chunk: Buffer) => void) | undefined) {
+  constructor(
+    marker: string,
+    limit: number,
+    tell: ((chunk: Buffer) => Promise<void> | void) | undefined,
+  ) {
     this.#mark = Buffer.from(`${marker} `)
     this.#limit = limit
     this.#tell = tell
   }
 
-  add(chunk: Buffer): void {
-    if (this.started) {
-      this.#take(chunk)
-      return
-    }
+  /** A promise where the listener wants no more before it settles. */
+  add(chunk: Buffer): Promise<void> | undefined {
+    if (this.started) return this.#take(chunk)
     this.#before = Buffer.concat([this.#before, chunk])
     const at = this.#before.indexOf(this.#mark)
     const end = at < 0 ? -1 : this.#before.indexOf('\n', at)
     if (end < 0) {
       // Start-up files may print without end; the marker itself may be cut in two.
       if (this.#before.length > 1024 * 1024) this.#before = this.#before.subarray(-64 * 1024)
-      return
+      return undefined
     }
     this.started = true
     this.pid = this.#before.toString('latin1', at + this.#mark.length, end).trim()
     const rest = this.#before.subarray(end + 1)
     this.#before = Buffer.alloc(0)
-    if (rest.length > 0) this.#take(rest)
+    return rest.length > 0 ? this.#take(rest) : undefined
   }
 
-  #take(chunk: Buffer): void {
-    this.#tell?.(chunk)
+  #take(chunk: Buffer): Promise<void> | undefined {
     const room = this.#limit - this.#bytes
     this.#bytes += chunk.length
     if (room > 0) this.#kept.push(chunk.subarray(0, room))
+    return this.#tell?.(chunk) ?? undefined
   }
 
   noise(): string {

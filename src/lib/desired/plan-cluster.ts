@@ -1,0 +1,211 @@
+import {modelKey} from '../cluster/model-name.ts'
+import type {Cluster, NodeSpec, WantedModel} from '../cluster/node.ts'
+import type {ClusterAction, ClusterPlan, Wave} from './cluster-plan.ts'
+import type {NodeState} from './fleet-state.ts'
+import {isForever, isLoadedAs} from './memory.ts'
+import {holds, needOf, placeModels} from './place-models.ts'
+import type {Placement, Replica} from './placement.ts'
+
+export interface PlanOptions {
+  /** Also remove what nobody wants: models that the file does not name, and replicas too many. */
+  readonly prune?: boolean
+  /** Choices of before, see `PlaceOptions`. */
+  readonly prefer?: ReadonlySet<string>
+}
+
+/** What has to happen for the fleet to be as the file says. Pure: the same fleet gives the same plan. */
+export function planCluster(
+  cluster: Pick<Cluster, 'nodes' | 'models' | 'aliases'>,
+  states: readonly NodeState[],
+  options: PlanOptions = {},
+): ClusterPlan {
+  const placement = placeModels(cluster, states, options)
+  const wanted = new Map((cluster.models ?? []).map((model) => [model.name, model]))
+  const setups = states.flatMap((state) => setupOf(state))
+  const waves: Wave[] = [
+    ...setupWaves(setups, states.length),
+    {title: 'pull models', actions: pulls(placement, states)},
+    {title: 'copy models', actions: copies(cluster, {placement, wanted, states})},
+    {title: 'load models', actions: warms(placement, {wanted, states})},
+    ...(options.prune
+      ? [{title: 'remove what nobody wants', actions: removals(cluster, placement, states)}]
+      : []),
+  ]
+  return {
+    waves: waves.filter(({actions}) => actions.length > 0),
+    replicas: placement.replicas,
+    unmet: placement.unmet,
+    unfit: states.flatMap(({name, silent, setup}) =>
+      silent ? [] : (setup?.problems ?? []).map((text) => ({node: name, text})),
+    ),
+    silent: states.flatMap(({name, silent}) =>
+      silent ? [{node: name, reason: silent.reason}] : [],
+    ),
+    notes: notesOf(placement, states, options),
+  }
+}
+
+function setupOf({name, silent, setup}: NodeState): ClusterAction[] {
+  if (!setup || silent || setup.steps.length === 0 || setup.problems.length > 0) return []
+  const {steps, changes, takesOver} = setup
+  return [
+    {kind: 'setup', node: name, steps, changes, ...(takesOver === undefined ? {} : {takesOver})},
+  ]
+}
+
+/** One node first, to see whether it works; then at most half of the fleet at once, so that the rest answers. */
+function setupWaves(setups: readonly ClusterAction[], nodes: number): Wave[] {
+  const most = Math.max(1, Math.floor(nodes / 2))
+  const waves: Wave[] = []
+  for (let at = 0; at < setups.length; ) {
+    const count = at === 0 ? 1 : most
+    const title = at === 0 && setups.length > 1 ? 'change Ollama on one node' : 'change Ollama'
+    waves.push({title, actions: setups.slice(at, at + count)})
+    at += count
+  }
+  return waves
+}
+
+/** Nodes that can give the model away now. */
+const givers = (states: readonly NodeState[], model: string) =>
+  states.filter((state) => !state.silent && holds(state, model))
+
+/** The first new replica of a model that no node can give away. */
+function pulls({replicas}: Placement, states: readonly NodeState[]): ClusterAction[] {
+  const seen = new Set<string>()
+  return replicas.flatMap(({model, node, kept, why}): ClusterAction[] => {
+    if (kept || seen.has(model) || givers(states, model).length > 0) return []
+    seen.add(model)
+    return [{kind: 'pull', node, model, why}]
+  })
+}
+
+interface Look {
+  readonly placement: Placement
+  readonly wanted: ReadonlyMap<string, WantedModel>
+  readonly states: readonly NodeState[]
+}
+
+function copies(
+  {nodes}: Pick<Cluster, 'nodes'>,
+  {placement, wanted, states}: Look,
+): ClusterAction[] {
+  const pulled = new Map<string, string>()
+  for (const action of pulls(placement, states))
+    if (action.kind === 'pull') pulled.set(action.model, action.node)
+  return placement.replicas.flatMap(({model, node, kept, why}): ClusterAction[] => {
+    if (kept || pulled.get(model) === node) return []
+    const from = pulled.get(model)
+    const want = wanted.get(model)
+    if (!want) return []
+    return [
+      {
+        kind: 'copy',
+        node,
+        model,
+        from: from === undefined ? sourcesOf(givers(states, model), nodes) : [from],
+        bytes: needOf(want, states).diskBytes,
+        why,
+      },
+    ]
+  })
+}
+
+/** Nodes over SSH first: their store can be read. */
+function sourcesOf(states: readonly NodeState[], nodes: readonly NodeSpec[]): string[] {
+  const kinds = new Map(nodes.map(({name, kind}) => [name, kind]))
+  const rank = ({name}: NodeState) => (kinds.get(name) === 'ssh' ? 0 : 1)
+  return [...states]
+    .sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
+    .map(({name}) => name)
+}
+
+function warms({replicas}: Placement, {wanted, states}: Pick<Look, 'wanted' | 'states'>) {
+  return replicas.flatMap(({model, node, warm, kept}): ClusterAction[] => {
+    const want = wanted.get(model)
+    const state = states.find(({name}) => name === node)
+    if (!warm || !want || !state) return []
+    const why = kept ? notWarm(state, want) : 'it is to be kept in memory'
+    const {context} = want
+    return why === undefined
+      ? []
+      : [{kind: 'warm', node, model, ...(context === undefined ? {} : {context}), why}]
+  })
+}
+
+/** Why a replica is not in memory as it should be; undefined: it is. */
+function notWarm(state: NodeState, {name, context}: WantedModel): string | undefined {
+  const {models, loaded} = state
+  if (models === 'unknown') return undefined
+  if (setupOf(state).length > 0) return 'Ollama is started anew there'
+  const key = modelKey(name)
+  const tag = models.find((model) => modelKey(model.name) === key)
+  const found = loaded.find((one) => modelKey(one.name) === key || one.digest === tag?.digest)
+  if (!found) return 'it is not in memory'
+  if (!isForever(found)) return 'it would be unloaded after a while'
+  return isLoadedAs(found, tag, context)
+    ? undefined
+    : `it is loaded with a context of ${found.contextLength}`
+}
+
+function removals(
+  {nodes, models, aliases}: Pick<Cluster, 'nodes' | 'models' | 'aliases'>,
+  {surplus, unmet}: Placement,
+  states: readonly NodeState[],
+): ClusterAction[] {
+  const wanted = new Map((models ?? []).map((model) => [modelKey(model.name), model]))
+  const named = new Set([...wanted.keys(), ...Object.values(aliases ?? {}).map(modelKey)])
+  const short = new Set(unmet.map(({model}) => modelKey(model)))
+  const kinds = new Map(nodes.map(({name, kind}) => [name, kind]))
+  return states.flatMap(({name: node, silent, models: there}): ClusterAction[] => {
+    if (silent || there === 'unknown' || kinds.get(node) === 'embedded') return []
+    return there.flatMap(({name: model, sizeBytes: bytes}): ClusterAction[] => {
+      const key = modelKey(model)
+      const tooMany = surplus.some((one) => one.node === node && modelKey(one.model) === key)
+      if (named.has(key) && !tooMany) return []
+      // Pinned ones are never removed, and of what is short nothing is taken away.
+      if (wanted.get(key)?.pin || short.has(key)) return []
+      const why = tooMany
+        ? 'there are more replicas than wanted'
+        : 'the cluster file does not name it'
+      return [{kind: 'remove', node, model, bytes, why}]
+    })
+  })
+}
+
+function notesOf(
+  {replicas, surplus}: Placement,
+  states: readonly NodeState[],
+  {prune}: PlanOptions,
+): string[] {
+  return [...surplusNotes(surplus, prune), ...digestNotes(replicas, states)]
+}
+
+function surplusNotes(surplus: Placement['surplus'], prune: boolean | undefined): string[] {
+  if (prune) return []
+  const more = new Map<string, string[]>()
+  for (const {model, node} of surplus) more.set(model, [...(more.get(model) ?? []), node])
+  return [...more].map(
+    ([model, nodes]) =>
+      `${model} is also on ${nodes.join(', ')}, more than wanted; --prune would remove it there`,
+  )
+}
+
+/** The same name may be another model elsewhere: then an answer depends on the node. */
+function digestNotes(replicas: readonly Replica[], states: readonly NodeState[]): string[] {
+  const notes: string[] = []
+  for (const model of new Set(replicas.map((replica) => replica.model))) {
+    const key = modelKey(model)
+    const digests = new Map<string, string[]>()
+    for (const {name, models, silent} of states) {
+      if (silent || models === 'unknown') continue
+      const tag = models.find((one) => modelKey(one.name) === key)
+      if (tag) digests.set(tag.digest, [...(digests.get(tag.digest) ?? []), name])
+    }
+    if (digests.size > 1)
+      notes.push(
+        `${model} is not the same everywhere: ${[...digests].map(([digest, nodes]) => `${digest.slice(0, 12)} on ${nodes.join(', ')}`).join('; ')}`,
+      )
+  }
+  return notes
+}

@@ -1,0 +1,182 @@
+import type {NodeSpec} from '../cluster/node.ts'
+import type {Reporter} from '../cluster/report.ts'
+import {roundSize} from '../cluster/size.ts'
+import {OllamaxError} from '../errors.ts'
+import {blobsOf, digestOf, type Manifest, manifestPath} from '../models/manifest.ts'
+import {lackOf, RESERVE_BYTES, spaceMissing} from '../models/plan-spread.ts'
+import {type BlobSource, relayBlob} from '../models/relay.ts'
+import type {Store} from '../models/store.ts'
+import {storeSink, writeManifest} from '../models/store-blobs.ts'
+import {copyMeter} from './copy-meter.ts'
+import {eachOf} from './each-of.ts'
+import {failureOf, type NodeFailure} from './node-failure.ts'
+import {openNodeStore} from './node-store.ts'
+import {type SudoPassword} from './sudo-password.ts'
+import type {Tools} from './tools.ts'
+
+export interface SpreadOptions {
+  /** As Ollama names it there afterwards. */
+  readonly model: string
+  readonly manifest: Manifest
+  readonly source: BlobSource
+  readonly to: readonly NodeSpec[]
+  readonly sudoPassword: SudoPassword
+  readonly report: Reporter
+  readonly signal: AbortSignal
+}
+
+/** How it went for one node. */
+export interface SpreadNode {
+  readonly node: string
+  readonly outcome: 'copied' | 'had-it' | 'failed'
+  /** Bytes that were sent to it. */
+  readonly sentBytes: number
+  /** Bytes that an earlier, broken copy had left there, and that were not sent again. */
+  readonly resumedBytes: number
+  /** Digest of the model that had this name there before. */
+  readonly replaced?: string
+  readonly error?: NodeFailure
+}
+
+type SpreadTools = Pick<Tools, 'dial'>
+
+const AT_ONCE = 16
+
+/** A node on its way to the model. */
+interface Target {
+  readonly node: string
+  readonly store: Store
+  readonly lack: ReturnType<typeof lackOf>
+  readonly had: string | undefined
+  sent: number
+  error?: NodeFailure
+}
+
+/**
+ * Brings a model to nodes: only the files that they lack, each read once for all of them, the manifest last. Room is
+ * looked at before the first byte. A node that fails is a row with `error`, and the others go on; what came stays there
+ * to be gone on with. Throws if the source fails, or the signal aborts.
+ */
+export async function spreadModel(
+  tools: SpreadTools,
+  options: SpreadOptions,
+): Promise<SpreadNode[]> {
+  const {to, report, signal} = options
+  const prepared = await eachOf(to, AT_ONCE, async (node) => {
+    try {
+      return await prepare(tools, node, options)
+    } catch (error) {
+      signal.throwIfAborted()
+      return failedRow(node.name, error, report)
+    }
+  })
+  const targets = prepared.filter((it): it is Target => 'store' in it)
+  const begunMs = performance.now()
+  await send(targets, options)
+  await eachOf(targets, AT_ONCE, (target) => publish(target, options, begunMs))
+  return prepared.map((it) => ('store' in it ? rowOf(it, options) : it))
+}
+
+async function prepare(tools: SpreadTools, node: NodeSpec, options: SpreadOptions): Promise<Target> {
+  const {manifest, model, report, signal, sudoPassword} = options
+  report({kind: 'start', subject: node.name, step: 'look at its models'})
+  const path = manifestPath(model)
+  const store = await openNodeStore(tools, node, {
+    access: 'write',
+    manifests: [path],
+    sudoPassword,
+    signal,
+  })
+  const {look} = store
+  const lack = lackOf(manifest, look)
+  const missing = spaceMissing(lack, look.freeBytes)
+  if (missing > 0) throw noSpace(store, lack.bytes, missing)
+  const there = look.manifests.get(path)
+  const had = there && digestOf(there)
+  return {node: node.name, store, lack, had, sent: 0}
+}
+
+function noSpace({node, look}: Store, needed: number, missing: number): OllamaxError {
+  return new OllamaxError(
+    'NO_SPACE',
+    `${node}: ${roundSize(needed)} are needed in ${look.dir}, and ${roundSize(look.freeBytes ?? 0)} are free there: ${roundSize(missing)} too little (${roundSize(RESERVE_BYTES)} stay free)`,
+    {
+      suggestions: ['make room there: ollamax model prune, ollamax model remove'],
+      details: {node, neededBytes: needed, freeBytes: look.freeBytes, missingBytes: missing},
+    },
+  )
+}
+
+/** Sends every file to all who lack it and have not failed. */
+async function send(targets: readonly Target[], options: SpreadOptions): Promise<void> {
+  const {manifest, source, report, signal} = options
+  const wanting = targets.filter((target) => target.lack.blobs.length > 0)
+  const step = `copy ${options.model}`
+  const meter = copyMeter(report, step, wanting.map(({node, lack}) => ({node, ...lack})))
+  for (const blob of blobsOf(manifest)) {
+    const takers = wanting.filter(
+      (target) => !target.error && target.lack.blobs.some(({digest}) => digest === blob.digest),
+    )
+    if (takers.length === 0) continue
+    const bySink = new Map(takers.map((target) => [storeSink(target.store), target]))
+    const before = new Map(takers.map((target) => [target, target.sent]))
+    const ends = await relayBlob(
+      blob,
+      {source, sinks: [...bySink.keys()]},
+      {
+        signal,
+        onBytes(sink, sent) {
+          const target = bySink.get(sink)
+          if (!target) return
+          target.sent = (before.get(target) ?? 0) + sent
+          meter.sent(target.node, target.sent)
+        },
+      },
+    )
+    for (const [sink, end] of ends) {
+      const target = bySink.get(sink)
+      if (!target || end.ok) continue
+      target.error = failureOf(end.error)
+      meter.failed(target.node)
+      report({kind: 'end', subject: target.node, ok: false, text: lineOf(target.error)})
+    }
+  }
+  meter.done()
+}
+
+async function publish(target: Target, options: SpreadOptions, begunMs: number): Promise<void> {
+  const {manifest, model, report, signal} = options
+  if (target.error) return
+  const subject = target.node
+  try {
+    if (target.had !== manifest.digest)
+      await writeManifest(target.store, {path: manifestPath(model), manifest}, signal)
+    const ms = performance.now() - begunMs
+    if (target.lack.blobs.length > 0) report({kind: 'done', subject, step: `copy ${model}`, ms})
+    report({kind: 'end', subject, ok: true, text: rowOf(target, options).outcome === 'had-it' ? 'had it' : 'has it'})
+  } catch (error) {
+    signal.throwIfAborted()
+    target.error = failureOf(error)
+    report({kind: 'end', subject, ok: false, text: lineOf(target.error)})
+  }
+}
+
+const lineOf = ({message}: NodeFailure): string => message.split('\n')[0] ?? ''
+
+function failedRow(node: string, error: unknown, report: Reporter): SpreadNode {
+  const failure = failureOf(error)
+  report({kind: 'end', subject: node, ok: false, text: lineOf(failure)})
+  return {node, outcome: 'failed', sentBytes: 0, resumedBytes: 0, error: failure}
+}
+
+function rowOf({node, lack, sent, had, error}: Target, {manifest}: SpreadOptions): SpreadNode {
+  const same = had === manifest.digest
+  return {
+    node,
+    outcome: error ? 'failed' : same && lack.blobs.length === 0 ? 'had-it' : 'copied',
+    sentBytes: sent,
+    resumedBytes: lack.partBytes,
+    ...(had !== undefined && !same && !error ? {replaced: had} : {}),
+    ...(error ? {error} : {}),
+  }
+}

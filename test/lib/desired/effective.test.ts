@@ -1,0 +1,28 @@
+import {expect, test} from 'vitest'
+import {effectiveOllama} from '../../../src/lib/desired/effective.ts'
+
+const groups = [
+  {labels: {}, ollama: {version: '0.32.0', env: {A: 'all', B: 'all'}}},
+  {labels: {tier: 'fast'}, ollama: {version: '0.33.0', env: {B: 'fast', C: 'fast'}}},
+  {labels: {tier: 'fast', rack: 'r1'}, ollama: {env: {D: 'both'}}},
+]
+
+test('later groups go before earlier ones, and what the node says before all, each variable by itself', () => {
+  const node = {labels: {tier: 'fast'}, ollama: {port: 11500, env: {C: 'own'}}}
+  expect(effectiveOllama({groups}, node)).toEqual({
+    version: '0.33.0',
+    port: 11500,
+    env: {A: 'all', B: 'fast', C: 'own'},
+  })
+  expect(effectiveOllama({groups}, {...node, ollama: {version: '0.31.0'}}).version).toBe('0.31.0')
+})
+
+test('a group holds only for nodes that have all of its labels', () => {
+  const of = (labels: Record<string, string>) => effectiveOllama({groups}, {labels, ollama: {}})
+  expect(of({rack: 'r1'})).toEqual({version: '0.32.0', env: {A: 'all', B: 'all'}})
+  expect(of({tier: 'fast', rack: 'r1'}).env).toMatchObject({D: 'both'})
+})
+
+test('nothing is wanted where nobody says anything', () => {
+  expect(effectiveOllama({}, {labels: {}, ollama: {}})).toEqual({})
+})
