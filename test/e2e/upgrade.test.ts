@@ -222,3 +222,25 @@ test('what was there before ollamax is not upgraded, and a drained node stays dr
   const refused = await lab.cli(['node', 'upgrade', 'x1', '--artifact', young.file, '--yes'])
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('not ours to change')])
 }, 100_000)
+
+test('a machine that the operator of another one changes is left alone until its lock is taken away', async () => {
+  const lock = '/opt/ollama/.ollamax/deploy-lock'
+  const since = '2026-01-01T00:00:00.000Z'
+  const holder = {nonce: 'abc', pid: 1, start: 'x 1', host: 'desk', why: 'ann@desk: upgrade', since}
+  await lab.exec(1, `cat >${lock}`, {stdin: JSON.stringify(holder)})
+  const before = await versions()
+  const refused = await lab.cli(['node', 'rollback', 'h1', '--yes'])
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('ann@desk: upgrade')])
+  expect(refused.stderr).toContain('ollamax lock release --node h1')
+  expect(await versions()).toEqual(before)
+  const status = await json('lock', 'status', '--node', 'h1', '--node', 'h2')
+  expect(status.nodes).toMatchObject([
+    {node: 'h1', held: true, why: 'ann@desk: upgrade', since},
+    {node: 'h2', held: false},
+  ])
+  const asked = await lab.cli(['lock', 'release', '--node', 'h1'])
+  expect([asked.code, asked.stderr]).toEqual([2, expect.stringContaining('ann@desk: upgrade')])
+  expect((await lab.cli(['lock', 'release', '--node', 'h1', '--yes'])).code).toBe(0)
+  expect((await lab.cli(['node', 'rollback', 'h1', '--yes'])).code).toBe(0)
+  expect(await lab.exec(1, `ls ${lock} 2>&1 || :`)).toContain('No such file')
+}, 100_000)
