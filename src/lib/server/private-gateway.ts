@@ -1,4 +1,4 @@
-import {randomBytes} from 'node:crypto'
+import {hash, randomBytes, timingSafeEqual} from 'node:crypto'
 import {hostname} from 'node:os'
 import type {Cluster} from '../cluster/node.ts'
 import {PrefixHasher} from '../gateway/body/prefix.ts'
@@ -77,8 +77,9 @@ export async function openPrivateGateway(
 
 /** Other programs on this machine have no business here. */
 function onlyWith(key: string): Guard {
+  const digest = hash('sha256', key, 'buffer')
   return (request) =>
-    request.header(KEY) === key
+    timingSafeEqual(hash('sha256', request.header(KEY) ?? '', 'buffer'), digest)
       ? openGuard(request)
       : {
           kind: 'refused',
