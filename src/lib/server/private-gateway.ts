@@ -53,6 +53,7 @@ export async function openPrivateGateway(
       ...{host: '127.0.0.1', port: 0, limits: DEFAULT_LIMITS},
       ...{hub, fleet: running.fleet, blobs: new BlobPlaces(), hasher: new PrefixHasher()},
       guard: onlyWith(key),
+      aliases: () => running.aliases(),
       insight: insightOf(() => running.dispatcher, new Decisions()),
       origin: {origins: [], loopback: true, hostname: hostname()},
       allowCloud: false,
