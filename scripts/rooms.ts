@@ -17,6 +17,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   metrics: ['cluster'],
   log: ['cluster'],
   trace: ['cluster'],
+  inventory: ['cluster'],
   provision: ['cluster', 'ssh'],
   // `provision`: how a script becomes root, and the headers of tar.
   models: ['cluster', 'ssh', 'ollama', 'provision'],
@@ -34,6 +35,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'ollama',
     'state',
     'engine',
+    'inventory',
     'provision',
     'models',
     'holder',
@@ -60,7 +62,15 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */
-export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator', 'batch', 'desired', 'http1']
+export const PURE: readonly string[] = [
+  'cluster',
+  'balancer',
+  'simulator',
+  'batch',
+  'desired',
+  'http1',
+  'inventory',
+]
 
 /** Package -> the rooms that own it; nobody else imports it. */
 export const OWNERS: Readonly<Record<string, readonly string[]>> = {
