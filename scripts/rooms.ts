@@ -17,6 +17,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   metrics: ['cluster'],
   log: ['cluster'],
   trace: ['cluster'],
+  discover: ['cluster'],
   inventory: ['cluster'],
   provision: ['cluster', 'ssh'],
   // `provision`: how a script becomes root, and the headers of tar.
@@ -35,6 +36,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'ollama',
     'state',
     'engine',
+    'discover',
     'inventory',
     'provision',
     'models',
@@ -87,6 +89,7 @@ export const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'cli-table3': ['cli'],
   '@oclif/core': ['cli', 'commands'],
   'node-llama-cpp': ['engine'],
+  'multicast-dns': ['discover'],
   'prom-client': ['metrics'],
   pino: ['log'],
   '@opentelemetry/api': ['trace'],
