@@ -97,6 +97,7 @@ export const CATALOGUE = {
     exit: EXIT.failure,
     about: 'files of a model are missing, or are not what their digests say',
   },
+  MODEL_PINNED: {exit: EXIT.conflict, about: 'the cluster file says that the model stays'},
   NO_SPACE: {exit: EXIT.failure, about: 'there is not enough room on the disk or in memory'},
   // inference
   MODEL_NOT_FOUND: {exit: EXIT.notFound, about: 'no node has the model'},

@@ -44,6 +44,21 @@ export const labelSelectorFlag = () =>
     helpValue: 'LABEL',
   })
 
+/** Where the argument is something else than nodes: names or globs of nodes. */
+export const nodesFlag = (summary: string) =>
+  Flags.string({
+    summary,
+    multiple: true,
+    multipleNonGreedy: true,
+    delimiter: ',',
+    default: [],
+    noCacheDefault: true,
+    helpValue: 'NODE',
+  })
+
+/** The name of a model. */
+export const modelArg = () => Args.string({required: true, description: 'name of the model'})
+
 /** The machines whose own lock is meant. */
 export const lockNodeFlag = () =>
   Flags.string({
