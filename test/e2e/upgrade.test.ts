@@ -1,3 +1,4 @@
+import {appendFileSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {afterAll, beforeAll, expect} from 'vitest'
 import {type Artifact, makeArtifact} from '../lab/artifact.ts'
@@ -243,4 +244,30 @@ test('a machine that the operator of another one changes is left alone until its
   expect((await lab.cli(['lock', 'release', '--node', 'h1', '--yes'])).code).toBe(0)
   expect((await lab.cli(['node', 'rollback', 'h1', '--yes'])).code).toBe(0)
   expect(await lab.exec(1, `ls ${lock} 2>&1 || :`)).toContain('No such file')
+}, 100_000)
+
+test('a changed environment rolls the same way, and the hooks of the cluster file are told of it', async () => {
+  const clusterFile = join(lab.home.env.OLLAMAX_HOME ?? '', 'clusters/default.yaml')
+  const seen = join(lab.home.dir, 'hooks-seen')
+  const hook = join(lab.home.dir, 'hook')
+  writeFileSync(hook, `#!/bin/sh\necho "$OLLAMAX_HOOK $OLLAMAX_NODE" >>'${seen}'\n`, {mode: 0o755})
+  const names = ['before-upgrade', 'after-upgrade', 'before-drain', 'after-drain']
+  const hooks = names.map((name) => `  ${name}: {run: [${hook}]}\n`)
+  appendFileSync(clusterFile, `hooks:\n${hooks.join('')}`)
+  const set = ['config', 'set', 'nodes.h1.ollama.env.OLLAMA_KEEP_ALIVE', '17m']
+  expect((await lab.cli(set)).code).toBe(0)
+  const [version = ''] = (await versions())[0]
+  const {code, nodes, stderr} = await rows(['upgrade', 'h1', '--version', version])
+  expect(code, stderr).toBe(0)
+  expect(nodes).toMatchObject([{name: 'h1', outcome: 'changed', to: version}])
+  const env = await lab.exec(1, 'tr "\\0" "\\n" </proc/$(systemctl show -P MainPID ollama)/environ')
+  expect(env).toContain('OLLAMA_KEEP_ALIVE=17m')
+  expect(readFileSync(seen, 'utf8').trim().split('\n')).toEqual([
+    'before-upgrade h1',
+    'before-drain h1',
+    'after-drain h1',
+    'after-upgrade h1',
+  ])
+  const again = await rows(['upgrade', 'h1', '--version', version])
+  expect(again.nodes).toMatchObject([{name: 'h1', outcome: 'unchanged'}])
 }, 100_000)
