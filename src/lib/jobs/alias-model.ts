@@ -26,7 +26,7 @@ export async function aliasModel(
   {alias, model, off}: AliasModelOptions,
 ): Promise<Aliases> {
   if (alias === undefined) return {changed: false, aliases: (await tools.cluster()).aliases ?? {}}
-  if (off === (model !== undefined))
+  if (model === undefined ? !off : off)
     throw new OllamaxError('BAD_INPUT', `say either what "${alias}" shall mean, or --off`, {
       suggestions: [
         `ollamax model alias ${alias} llama3.2:3b`,

@@ -10,6 +10,7 @@ import type {Store} from '../models/store.ts'
 import {storeSink, writeManifest} from '../models/store-blobs.ts'
 import {copyMeter} from './copy-meter.ts'
 import {eachOf} from './each-of.ts'
+import {interruptedAfter} from './interrupted.ts'
 import {failureOf, type NodeFailure} from './node-failure.ts'
 import {openNodeStore} from './node-store.ts'
 import type {SudoPassword} from './sudo-password.ts'
@@ -52,6 +53,7 @@ interface Target {
   readonly lack: ReturnType<typeof lackOf>
   readonly had: string | undefined
   sent: number
+  published?: boolean
   error?: NodeFailure
 }
 
@@ -75,9 +77,30 @@ export async function spreadModel(
   })
   const targets = prepared.filter((it): it is Target => 'store' in it)
   const begunMs = performance.now()
-  await send(targets, options)
-  await eachOf(targets, AT_ONCE, (target) => publish(target, options, begunMs))
+  try {
+    await send(targets, options)
+    await eachOf(targets, AT_ONCE, (target) => publish(target, options, begunMs))
+  } catch (error) {
+    if (!signal.aborted) throw error
+    throw interrupted(targets, options)
+  }
   return prepared.map((it) => ('store' in it ? rowOf(it, options) : it))
+}
+
+/** INTERRUPTED that says what is left, and where. */
+function interrupted(targets: readonly Target[], {signal, to}: SpreadOptions): OllamaxError {
+  const names = to.map(({name}) => name)
+  const done = targets.flatMap(({node, published}) => (published ? [node] : []))
+  const error = interruptedAfter(signal, done, names)
+  const dirs = new Set(targets.map(({store}) => `${store.look.dir}/blobs`))
+  return new OllamaxError('INTERRUPTED', error.message, {
+    suggestions: [
+      ...error.suggestions,
+      `what came stays there as *.ollamax in ${[...dirs].join(', ')}; ollamax model prune removes it`,
+    ],
+    cause: error.cause,
+    details: {done},
+  })
 }
 
 async function prepare(
@@ -228,6 +251,7 @@ async function publish(target: Target, options: SpreadOptions, begunMs: number):
   try {
     if (target.had !== manifest.digest)
       await writeManifest(target.store, {path: manifestPath(model), manifest}, signal)
+    target.published = true
     const ms = performance.now() - begunMs
     if (target.lack.blobs.length > 0) report({kind: 'done', subject, step: `copy ${model}`, ms})
     report({

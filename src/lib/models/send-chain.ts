@@ -107,13 +107,13 @@ class Link {
       this.#begun.get(blob)?.resolve()
       const sent = await sending.catch((error: unknown) => {
         options.signal.throwIfAborted()
-        // The one before has failed, and with it this: its bytes come from another.
-        if (giver?.lost.aborted) return undefined
+        // The one before may have died, and with it this: then the bytes come from another.
+        if (giver) return undefined
         throw error
       })
-      if (!sent || (giver && sent.kind === 'no-way')) givers.shift()
-      else if (sent.kind !== 'failed') return sent
-      else if (sent.code !== BROKE_OFF || ++tries >= TRIES) return sent
+      const broke = sent?.kind === 'failed' && sent.code === BROKE_OFF
+      if (giver && (!sent || broke || sent.kind === 'no-way')) givers.shift()
+      else if (sent && (!broke || ++tries >= TRIES)) return sent
     }
   }
 

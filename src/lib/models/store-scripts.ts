@@ -97,6 +97,7 @@ done
 # One of another size is no such file, whatever its name says.
 [ ! -e "$f" ] || [ "$(wc -c <"$f" | tr -d ' ')" != "$3" ] || { echo had=1; exit 0; }
 exec 9>>"$part"
+[ "$(id -u)" != 0 ] || chown "$5" "$part"
 ! have flock || flock -n 9 || exit 75
 [ "$(wc -c <"$part" | tr -d ' ')" = "$4" ] || exit 75
 cat >&9
@@ -104,7 +105,6 @@ size=$(wc -c <"$part" | tr -d ' ')
 [ "$size" -ge "$3" ] || exit 77
 found=$(sum <"$part")
 [ "@{found%% *}" = "$2" ] || { rm -f "$part"; echo "found=@{found%% *}"; exit 76; }
-[ "$(id -u)" != 0 ] || chown "$5" "$part"
 chmod 644 "$part"
 sync "$part" 2>/dev/null || sync
 mv -f "$part" "$f"
