@@ -20,7 +20,10 @@ function about({outcome, sentBytes, resumedBytes, replaced, error}: SpreadNode, 
 const COLUMNS = ['NAME', 'SIZE', 'DIGEST', 'REPLICAS', 'LOADED', 'STATE', 'NODES']
 
 /** The models of the fleet, one row each. */
-export function modelTable({models, asked}: Pick<ListedModels, 'models' | 'asked'>): Promise<string> {
+export function modelTable({
+  models,
+  asked,
+}: Pick<ListedModels, 'models' | 'asked'>): Promise<string> {
   const people = forPeople()
   const rows = models.map(({name, versions, loaded, drift}): Cell[] => {
     const nodes = versions.flatMap((version) => version.nodes)

@@ -73,10 +73,7 @@ function versionsOf(all: readonly Found[]): ModelVersion[] {
   const newest = (found: readonly Found[]) =>
     found.reduce((latest, {tag}) => (tag.modifiedAt > latest ? tag.modifiedAt : latest), '')
   return [...byDigest.entries()]
-    .sort(
-      ([a, x], [b, y]) =>
-        y.length - x.length || compare(newest(y), newest(x)) || compare(a, b),
-    )
+    .sort(([a, x], [b, y]) => y.length - x.length || compare(newest(y), newest(x)) || compare(a, b))
     .map(([digest, found]) => ({
       digest,
       sizeBytes: found[0]?.tag.sizeBytes ?? 0,

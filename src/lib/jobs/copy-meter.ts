@@ -29,7 +29,11 @@ export function copyMeter(report: Reporter, step: string, shares: readonly Share
     if (shares.length < 2) return
     const live = shares.filter(({node}) => !failed.has(node))
     const done = live.reduce((sum, s) => sum + s.partBytes + (sent.get(s.node) ?? 0), 0)
-    tell(ALL, done, live.reduce((sum, s) => sum + s.partBytes + s.bytes, 0))
+    tell(
+      ALL,
+      done,
+      live.reduce((sum, s) => sum + s.partBytes + s.bytes, 0),
+    )
   }
   const beganMs = performance.now()
   for (const {node, bytes, partBytes} of shares) tell(node, partBytes, partBytes + bytes)

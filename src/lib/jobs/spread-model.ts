@@ -11,7 +11,7 @@ import {copyMeter} from './copy-meter.ts'
 import {eachOf} from './each-of.ts'
 import {failureOf, type NodeFailure} from './node-failure.ts'
 import {openNodeStore} from './node-store.ts'
-import {type SudoPassword} from './sudo-password.ts'
+import type {SudoPassword} from './sudo-password.ts'
 import type {Tools} from './tools.ts'
 
 export interface SpreadOptions {
@@ -77,7 +77,11 @@ export async function spreadModel(
   return prepared.map((it) => ('store' in it ? rowOf(it, options) : it))
 }
 
-async function prepare(tools: SpreadTools, node: NodeSpec, options: SpreadOptions): Promise<Target> {
+async function prepare(
+  tools: SpreadTools,
+  node: NodeSpec,
+  options: SpreadOptions,
+): Promise<Target> {
   const {manifest, model, report, signal, sudoPassword} = options
   report({kind: 'start', subject: node.name, step: 'look at its models'})
   const path = manifestPath(model)
@@ -112,7 +116,11 @@ async function send(targets: readonly Target[], options: SpreadOptions): Promise
   const {manifest, source, report, signal} = options
   const wanting = targets.filter((target) => target.lack.blobs.length > 0)
   const step = `copy ${options.model}`
-  const meter = copyMeter(report, step, wanting.map(({node, lack}) => ({node, ...lack})))
+  const meter = copyMeter(
+    report,
+    step,
+    wanting.map(({node, lack}) => ({node, ...lack})),
+  )
   for (const blob of blobsOf(manifest)) {
     const takers = wanting.filter(
       (target) => !target.error && target.lack.blobs.some(({digest}) => digest === blob.digest),
@@ -153,7 +161,12 @@ async function publish(target: Target, options: SpreadOptions, begunMs: number):
       await writeManifest(target.store, {path: manifestPath(model), manifest}, signal)
     const ms = performance.now() - begunMs
     if (target.lack.blobs.length > 0) report({kind: 'done', subject, step: `copy ${model}`, ms})
-    report({kind: 'end', subject, ok: true, text: rowOf(target, options).outcome === 'had-it' ? 'had it' : 'has it'})
+    report({
+      kind: 'end',
+      subject,
+      ok: true,
+      text: rowOf(target, options).outcome === 'had-it' ? 'had it' : 'has it',
+    })
   } catch (error) {
     signal.throwIfAborted()
     target.error = failureOf(error)

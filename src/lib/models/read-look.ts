@@ -62,7 +62,9 @@ export function readLook(output: string): Look | undefined {
     writable: one('writable') === '1',
     ...(freeBytes === undefined ? {} : {freeBytes}),
     ...(availableMemoryBytes === undefined ? {} : {availableMemoryBytes}),
-    blobs: new Map(files.filter((f) => !f.part).map(({digest, sizeBytes}) => [digest, {digest, sizeBytes}])),
+    blobs: new Map(
+      files.filter((f) => !f.part).map(({digest, sizeBytes}) => [digest, {digest, sizeBytes}]),
+    ),
     parts: new Map(files.filter((f) => f.part).map((f) => [f.digest, f.sizeBytes])),
     manifests: new Map(
       all('manifest').map((line) => {

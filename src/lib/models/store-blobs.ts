@@ -1,5 +1,5 @@
 import {OllamaxError} from '../errors.ts'
-import {type Blob, hexOf, type Manifest, blobsOf} from './manifest.ts'
+import {type Blob, blobsOf, hexOf, type Manifest} from './manifest.ts'
 import type {BlobSink, BlobSource} from './relay.ts'
 import type {Store} from './store.ts'
 import {READ_BLOB, WRITE_BLOB, WRITE_MANIFEST} from './store-scripts.ts'
@@ -29,10 +29,14 @@ export function storeSource(store: Store): BlobSource {
       })
       if (said.code === 0 && came === blob.sizeBytes) return
       const why = said.stderr.trim().split('\n').at(-1) || `${came} of ${blob.sizeBytes} bytes came`
-      throw new OllamaxError('MODEL_DAMAGED', `${store.node} could not give ${blob.digest}: ${why}`, {
-        suggestions: ['take another node as the source, or pull the model anew there'],
-        details: {node: store.node, digest: blob.digest},
-      })
+      throw new OllamaxError(
+        'MODEL_DAMAGED',
+        `${store.node} could not give ${blob.digest}: ${why}`,
+        {
+          suggestions: ['take another node as the source, or pull the model anew there'],
+          details: {node: store.node, digest: blob.digest},
+        },
+      )
     },
   }
 }
@@ -75,16 +79,22 @@ function notWritten({node, look}: Store, blob: Blob, said: Said): OllamaxError {
       'MODEL_DAMAGED',
       `${node}: what came is not ${short}: its hash is another, so it was thrown away`,
       {
-        suggestions: ['the file is damaged at the source, or on the way: take another node as the source'],
+        suggestions: [
+          'the file is damaged at the source, or on the way: take another node as the source',
+        ],
         details,
       },
     )
   const why = said.stderr.trim().split('\n').at(-1) ?? ''
   if (/No space left|Disk quota/i.test(said.stderr))
-    return new OllamaxError('NO_SPACE', `${node}: the disk is full where models lie (${look.dir})`, {
-      suggestions: ['make room there: ollamax model prune, ollamax model remove'],
-      details,
-    })
+    return new OllamaxError(
+      'NO_SPACE',
+      `${node}: the disk is full where models lie (${look.dir})`,
+      {
+        suggestions: ['make room there: ollamax model prune, ollamax model remove'],
+        details,
+      },
+    )
   const what = said.code === BROKE_OFF ? 'the bytes broke off; what came is kept' : why
   return new OllamaxError('ACTION_FAILED', `${node}: ${short} could not be written: ${what}`, {
     suggestions: ['run it again: it goes on from what is there'],
