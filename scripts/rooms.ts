@@ -21,9 +21,12 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // `provision`: how a script becomes root, and the headers of tar.
   models: ['cluster', 'ssh', 'ollama', 'provision'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
+  // Which lines of a batch are asked, how many at once, and what becomes of them.
+  batch: ['cluster'],
   jobs: [
     'cluster',
     'balancer',
+    'batch',
     'simulator',
     'desired',
     'auth',
@@ -57,7 +60,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */
-export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator', 'desired', 'http1']
+export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator', 'batch', 'desired', 'http1']
 
 /** Package -> the rooms that own it; nobody else imports it. */
 export const OWNERS: Readonly<Record<string, readonly string[]>> = {

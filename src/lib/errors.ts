@@ -99,6 +99,7 @@ export const CATALOGUE = {
   NO_CANDIDATE: {exit: EXIT.unreachable, about: 'no node can take the request now'},
   REQUEST_REFUSED: {exit: EXIT.usage, about: 'the node says that the request itself is wrong'},
   INFERENCE_FAILED: {exit: EXIT.unreachable, about: 'every node that was tried failed'},
+  LINES_FAILED: {exit: EXIT.failure, about: 'some lines of a batch have no answer'},
   STREAM_CUT: {exit: EXIT.unreachable, about: 'the answer stopped before its end'},
   // embedded node
   ENGINE_MISSING: {

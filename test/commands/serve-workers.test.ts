@@ -1,9 +1,9 @@
 import {createHash} from 'node:crypto'
-import {appendFileSync, readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs'
+import {appendFileSync, readFileSync, writeFileSync} from 'node:fs'
 import {text} from 'node:stream/consumers'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {countedNode} from '../support/counted-node.ts'
-import {pinnedToBoth, workerOf} from '../support/pinned.ts'
+import {pinnedToBoth, serves, workerOf} from '../support/pinned.ts'
 import type {RunningServe} from '../support/serve.ts'
 import {ask, begun, SLOW, serveHarness, tokensIn} from '../support/serve-harness.ts'
 import {waitFor} from '../support/wait-for.ts'
@@ -42,22 +42,6 @@ const lives = (pid: number) => {
   } catch {
     return false
   }
-}
-
-/** Whether a process holds the server's end of a connection on loopback, given the client's port. */
-function serves(pid: number, clientPort: number): boolean {
-  const port = clientPort.toString(16).toUpperCase().padStart(4, '0')
-  const lines = readFileSync('/proc/net/tcp', 'utf8').split('\n')
-  const line = lines.find((one) => one.trim().split(/\s+/)[2] === `0100007F:${port}`)
-  const socket = `socket:[${line?.trim().split(/\s+/)[9]}]`
-  const fds = `/proc/${pid}/fd`
-  return readdirSync(fds).some((fd) => {
-    try {
-      return readlinkSync(`${fds}/${fd}`) === socket
-    } catch {
-      return false
-    }
-  })
 }
 
 const fleetOf = async (client: {ask(path: string): Promise<{text: string}>}) =>

@@ -116,6 +116,26 @@ test('a service that needs a password for sudo takes it from the environment, an
   expect(right.code, right.stderr).toBe(0)
 })
 
+test('a service whose sudo insists on a terminal is restarted and its log read, with and without a password', async () => {
+  await lab.exec(1, `echo 'Defaults requiretty' >/etc/sudoers.d/zz`)
+  try {
+    const plain = await lab.cli(['node', 'restart', 'h1', '--yes'])
+    expect(plain.code, plain.stderr).toBe(0)
+    const env = {...lab.home.env, OLLAMAX_SUDO_PASSWORD: 'pat-pw'}
+    const asked = await lab.cli(['node', 'restart', 'pat', '--yes'], {env})
+    expect(asked.code, asked.stderr).toBe(0)
+    for (const name of ['h1', 'pat']) {
+      const logs = await lab.cli(['node', 'logs', name, '--lines', '3'], {env})
+      expect([logs.code, logs.stdout]).toEqual([0, expect.stringContaining('ollama')])
+      expect(logs.stdout).not.toContain('pat-pw')
+    }
+    const denied = await lab.cli(['node', 'restart', 'pat', '--yes'])
+    expect([denied.code, denied.stderr]).toEqual([2, expect.stringContaining('NEEDS_TTY')])
+  } finally {
+    await lab.exec(1, 'rm /etc/sudoers.d/zz')
+  }
+})
+
 test('a service that does not come up is a failure that says where to look', async () => {
   await lab.exec(
     1,

@@ -1,3 +1,4 @@
+import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
 import {Agent, type IncomingHttpHeaders, type IncomingMessage, request} from 'node:http'
 import {text} from 'node:stream/consumers'
 
@@ -52,4 +53,20 @@ export async function pinnedToBoth(url: string): Promise<readonly [Pinned, Pinne
     other.close()
   }
   throw new Error('ten connections went to the same worker')
+}
+
+/** Whether a process holds the server's end of a connection on loopback, given the client's port. */
+export function serves(pid: number, clientPort: number): boolean {
+  const port = clientPort.toString(16).toUpperCase().padStart(4, '0')
+  const lines = readFileSync('/proc/net/tcp', 'utf8').split('\n')
+  const line = lines.find((one) => one.trim().split(/\s+/)[2] === `0100007F:${port}`)
+  const socket = `socket:[${line?.trim().split(/\s+/)[9]}]`
+  const fds = `/proc/${pid}/fd`
+  return readdirSync(fds).some((fd) => {
+    try {
+      return readlinkSync(`${fds}/${fd}`) === socket
+    } catch {
+      return false
+    }
+  })
 }

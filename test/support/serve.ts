@@ -27,7 +27,7 @@ export async function startServe(
     waitFor(
       `"${message}" in the log`,
       () => log().find(({msg}) => String(msg).startsWith(message)),
-      {timeoutMs: 15_000},
+      {timeoutMs: 30_000},
     )
   const ended = cli.ended.then(({code, stderr}) => {
     throw new Error(`serve has ended with ${code}: ${stderr}`)

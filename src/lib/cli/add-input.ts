@@ -42,9 +42,7 @@ export async function readAddFlags(
     throw bad(`--host-key takes a fingerprint like SHA256:..., and not ${JSON.stringify(key)}`, [
       'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints it on the machine itself',
     ])
-  const version = flags['ollama-version']?.replace(/^v/, '')
-  if (version !== undefined && !/^\d+\.\d+\.\d+(-[A-Za-z0-9.]+)?$/.test(version))
-    throw bad(`--ollama-version ${JSON.stringify(version)} is no version`, ['for example 0.33.0'])
+  const version = readVersion(flags['ollama-version'], 'ollama-version')
   const sha256 = flags['artifact-sha256']?.toLowerCase()
   if (sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256))
     throw bad('--artifact-sha256 takes 64 hexadecimal digits')
@@ -68,6 +66,13 @@ export async function readAddFlags(
     yes: flags.yes ?? false,
     concurrency: flags.concurrency,
   }
+}
+
+/** A version as users write it, with or without `v`. BAD_INPUT. */
+export function readVersion(text: string | undefined, flag: string): string | undefined {
+  const version = text?.replace(/^v/, '')
+  if (version === undefined || /^\d+\.\d+\.\d+(-[A-Za-z0-9.]+)?$/.test(version)) return version
+  throw bad(`--${flag} ${JSON.stringify(version)} is no version`, ['for example 0.33.0'])
 }
 
 async function readInput(path: string): Promise<string> {

@@ -2,6 +2,7 @@ import {parseDuration} from '../cluster/size.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import type {AnswerFlags} from './answer-flags.ts'
 import {readFlagFile} from './read-prompt.ts'
+import {schemaProblem} from './schema-problem.ts'
 
 type JsonObject = Readonly<Record<string, unknown>>
 
@@ -72,8 +73,6 @@ function keepAliveOf(text: string): string | number {
   return text
 }
 
-const SCHEMA_TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']
-
 function formatOf(text: string): 'json' | JsonObject {
   if (text === 'json') return 'json'
   const bad = (why: string, cause?: unknown) =>
@@ -90,19 +89,7 @@ function formatOf(text: string): 'json' | JsonObject {
   } catch (error) {
     throw OllamaxError.is(error) ? error : bad(messageOf(error), error)
   }
-  if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
-    throw bad('it must be a JSON object')
-  const {type, properties} = schema as {type?: unknown; properties?: unknown}
-  const unknown =
-    type === undefined
-      ? undefined
-      : [type].flat().find((one) => !SCHEMA_TYPES.includes(String(one)))
-  if (unknown !== undefined)
-    throw bad(`its type ${JSON.stringify(unknown)} is none of ${SCHEMA_TYPES.join(', ')}`)
-  if (
-    properties !== undefined &&
-    (typeof properties !== 'object' || properties === null || Array.isArray(properties))
-  )
-    throw bad('its properties must be an object')
+  const problem = schemaProblem(schema)
+  if (problem !== undefined) throw bad(problem)
   return schema as JsonObject
 }

@@ -12,7 +12,7 @@ declare const OLLAMAX_COMMANDS: readonly string[]
  * rest goes to oclif.
  */
 export async function main(): Promise<void> {
-  const argv = process.argv.slice(2)
+  const argv = flagsBehind(process.argv.slice(2))
   process.on('uncaughtException', endBadly)
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
     process.stdout.write(
@@ -45,6 +45,24 @@ function endBadly(error: unknown): void {
 }
 
 const root = () => join(__dirname, '../../..')
+
+/**
+ * What every command takes may also stand before it or between its words, as `--cluster lab node list`: it
+ * is put behind them. Other flags cannot: only the command knows whether one of its flags takes a value.
+ */
+function flagsBehind(argv: readonly string[]): string[] {
+  const flags: string[] = []
+  const words: string[] = []
+  let at = 0
+  for (; at < argv.length; at++) {
+    const word = argv[at] ?? ''
+    if (word === '--json' || word.startsWith('--cluster=')) flags.push(word)
+    else if (word === '--cluster') flags.push(...argv.slice(at, ++at + 1))
+    else if (word.startsWith('-')) break
+    else words.push(word)
+  }
+  return [...words, ...flags, ...argv.slice(at)]
+}
 
 /** The longest leading words that name a command: `node add x` is `node:add` with `x` left. */
 function findCommand(argv: readonly string[]): {id: string; rest: string[]} | undefined {

@@ -16,6 +16,9 @@ export interface Line {
   readonly bytes?: {
     readonly done: number
     readonly total?: number
+    /** What is counted; absent: bytes. */
+    readonly unit?: string
+    readonly also?: string
     readonly samples: readonly Sample[]
   }
   readonly end?: {readonly ok: boolean; readonly text: string; readonly tookMs: number}
@@ -39,6 +42,8 @@ export const NO_PROGRESS: Progress = {lines: [], remarks: []}
 
 /** A rate is taken over this window: shorter jumps, longer lags behind. */
 const WINDOW_MS = 5000
+/** Other things than bytes come one by one, and may take long each. */
+const COUNTED_WINDOW_MS = 60_000
 
 /** The progress after one more event; the argument is left as it was. */
 export function reduceProgress(before: Progress, report: Report, nowMs: number): Progress {
@@ -73,16 +78,17 @@ function advance(
   const same = line.step?.name === report.step
   const step = same && line.step ? line.step : {name: report.step, sinceMs: nowMs}
   const earlier = same ? (line.bytes?.samples ?? []) : []
-  const {done, total} = report
-  const samples = keepRecent([...earlier, {atMs: nowMs, done}])
-  return {subject, beganMs, step, bytes: {done, ...(total === undefined ? {} : {total}), samples}}
+  const {kind: _kind, subject: _subject, step: _step, ...counted} = report
+  const windowMs = report.unit === undefined ? WINDOW_MS : COUNTED_WINDOW_MS
+  const samples = keepRecent([...earlier, {atMs: nowMs, done: report.done}], windowMs)
+  return {subject, beganMs, step, bytes: {...counted, samples}}
 }
 
 /** The window, and one sample before it, so that a slow sender still has a rate. At most 64. */
-function keepRecent(samples: readonly Sample[]): readonly Sample[] {
+function keepRecent(samples: readonly Sample[], windowMs: number): readonly Sample[] {
   const last = samples.at(-1)
   if (!last) return samples
-  const first = samples.findIndex((sample) => last.atMs - sample.atMs <= WINDOW_MS)
+  const first = samples.findIndex((sample) => last.atMs - sample.atMs <= windowMs)
   const kept = samples.slice(Math.max(0, first - 1))
   // Events closer together than a twentieth of the window add nothing to a rate.
   return kept.length > 64 ? [...kept.slice(0, 1), ...kept.slice(-63)] : kept
@@ -104,15 +110,22 @@ export function etaMs(done: number, total: number | undefined, rate: number | un
   return ((total - done) * 1000) / rate
 }
 
-/** `12.4 MiB of 93 MiB (13%), 5.1 MiB/s, 16s left`; what is unknown is left out. */
+/**
+ * `12.4 MiB of 93 MiB (13%), 5.1 MiB/s, 16s left`, or `120 of 900 lines (13%), 3 failed, 2.1 lines/s, 6m left`; what is
+ * unknown is left out.
+ */
 export function describeBytes(bytes: NonNullable<Line['bytes']>, nowMs: number): string {
-  const {done, total, samples} = bytes
+  const {done, total, unit, also, samples} = bytes
+  const amount = unit === undefined ? roundSize : String
+  const of = unit === undefined ? '' : ` ${unit}`
   const known = total !== undefined && total > 0
   // Rounded down: 100% is said only when it is all there.
   const percent = known ? ` (${Math.min(100, Math.floor((done * 100) / total))}%)` : ''
-  const parts = [`${roundSize(done)}${known ? ` of ${roundSize(total)}` : ''}${percent}`]
+  const parts = [`${amount(done)}${known ? ` of ${amount(total)}` : ''}${of}${percent}`]
+  if (also) parts.push(also)
   const rate = rateOf(samples, nowMs)
-  if (rate !== undefined) parts.push(`${roundSize(rate)}/s`)
+  if (rate !== undefined)
+    parts.push(unit === undefined ? `${roundSize(rate)}/s` : `${rate.toFixed(1)} ${unit}/s`)
   const left = etaMs(done, total, rate)
   if (left !== undefined && left > 0) parts.push(`${wholeSeconds(Math.max(1000, left))} left`)
   return parts.join(', ')

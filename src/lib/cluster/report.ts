@@ -8,6 +8,10 @@ export type Report =
       readonly done: number
       /** Absent: the size is unknown. */
       readonly total?: number
+      /** What is counted, in the plural; absent: bytes. */
+      readonly unit?: string
+      /** A few words more, as `3 failed`. */
+      readonly also?: string
     }
   | {readonly kind: 'done'; readonly subject: string; readonly step: string; readonly ms: number}
   | {readonly kind: 'note'; readonly subject: string; readonly text: string}

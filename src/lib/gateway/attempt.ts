@@ -39,6 +39,8 @@ export class Attempt implements UpstreamHandler {
   readonly #hooks: AttemptHooks
   readonly #patience: Patience
   readonly #sentMs: number
+  /** The node has taken all of the request, and its answer has ended. */
+  taken = false
   #control: UpstreamControl | undefined
   #status = 0
   #headers: readonly string[] = []
@@ -183,8 +185,9 @@ export class Attempt implements UpstreamHandler {
     for (const held of this.#held.splice(0)) this.#write(held)
   }
 
-  end(): void {
+  end(taken: boolean): void {
     if (this.#over) return
+    this.taken = taken
     if (this.#mode === 'error') this.#refused()
     else if (this.#mode === 'stream') this.#streamEnded()
     else this.#wholeEnded()

@@ -6,6 +6,7 @@ import {wordsOf} from '../ollama/errors.ts'
 import type {Upstream} from '../ollama/upstream.ts'
 import {Attempt, type NodeReply} from './attempt.ts'
 import {endSpan} from './attempt-span.ts'
+import {BodyBuffers} from './body/body-buffers.ts'
 import {steadyMs} from './clock.ts'
 import type {Problem} from './dialects/problem.ts'
 import type {Exchange, ExchangeOutcome} from './exchange.ts'
@@ -45,6 +46,8 @@ const SWEEP_MS = 250
 
 /** Carries out what the dispatcher decides, and tells it what became of it: all effects are here. */
 export class Hub implements DispatchSink {
+  /** For the bodies of inferences, which come back as soon as no node can need them again. */
+  readonly bodies = new BodyBuffers()
   readonly #options: HubOptions
   readonly #running = new IdTable<Running>()
   readonly #sweep: NodeJS.Timeout
@@ -277,6 +280,7 @@ export class Hub implements DispatchSink {
       job.exchange.promptTokens = outcome.stats.promptTokens
       job.exchange.answerTokens = outcome.stats.answerTokens
       this.#end(id, 'ok')
+      if (attempt.taken && exchange.attempts === 1) this.bodies.give(job.body)
     }
     const broke = outcome.kind === 'failed' && outcome.begun
     const takenUp = broke && this.#takeUp(job)

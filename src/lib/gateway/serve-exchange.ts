@@ -1,5 +1,6 @@
 import {modelKey} from '../cluster/model-name.ts'
 import {dispatchOf, headerOf, refusalOf} from './asked.ts'
+import type {BodyBuffers} from './body/body-buffers.ts'
 import {type Facts, readFacts} from './body/facts.ts'
 import {BadBody, parseObject} from './body/parse.ts'
 import {type BodyLimits, ClientGone, readBody, SlowBody, TooLarge} from './body/read.ts'
@@ -173,7 +174,7 @@ async function infer(
   let body: Buffer
   let facts: Facts
   try {
-    body = await bodyOf(exchange, floor)
+    body = await bodyOf(exchange, floor, floor.hub.bodies)
     facts = readFacts(body, {
       call: route.call,
       streams: route.dialect === 'ollama',
@@ -211,8 +212,8 @@ async function infer(
   })
 }
 
-async function bodyOf(exchange: Exchange, {limits}: Floor): Promise<Buffer> {
-  const body = await readBody(exchange.request, limits)
+async function bodyOf(exchange: Exchange, {limits}: Floor, buffers?: BodyBuffers): Promise<Buffer> {
+  const body = await readBody(exchange.request, limits, buffers)
   exchange.bytesIn = body.length
   // It was told meanwhile that the gateway ends.
   if (!exchange.open) throw new ClientGone('it was answered before the end of its request')

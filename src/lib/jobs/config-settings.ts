@@ -1,3 +1,4 @@
+import {policyNamed} from '../balancer/policies.ts'
 import {nearest} from '../cluster/nearest.ts'
 import type {Cluster} from '../cluster/node.ts'
 import {OllamaxError} from '../errors.ts'
@@ -64,6 +65,7 @@ export async function setSetting(
       throw new OllamaxError('BAD_INPUT', `${key} is not a single setting`, {
         suggestions: ['nodes come and go by: ollamax node add, ollamax node remove'],
       })
+    if (key === 'policy' && typeof meant === 'string') policyNamed(meant)
     edit.set(path, meant)
   })
   return {key, value: meant ?? null, file: sourceOf(tools).file}

@@ -7,6 +7,7 @@ import {OllamaxError} from '../errors.ts'
 import {asRoot} from '../provision/privilege.ts'
 import type {ExecResult} from '../ssh/remote.ts'
 import {observe} from './observe.ts'
+import {rootAfter} from './root-on.ts'
 import {CONTROL} from './service-scripts.ts'
 import {overSsh} from './ssh-node.ts'
 import type {Tools} from './tools.ts'
@@ -89,9 +90,9 @@ async function controlService(
     signal: tools.signal,
   }
   let said = await remote.exec(CONTROL, options)
-  if (said.code === 77) {
-    const password = await sudoPassword(tools, node)
-    const root = {kind: 'sudo-password', password, tty: false} as const
+  if (said.code === 76 || said.code === 77) {
+    const password = () => sudoPassword(tools, node)
+    const root = await rootAfter(remote, said.code, {name: node.name, password})
     said = await asRoot(remote, root, {script: CONTROL, options})
   }
   const keeper = /^keeper=(\w+)$/m.exec(said.stdout)?.[1]

@@ -81,7 +81,13 @@ async function editUntilValid(tools: Door, {copy, name, show}: Editing): Promise
 
 /** Runs $VISUAL or $EDITOR, which may be a command with arguments, on this terminal. */
 async function openEditor(tools: Door, copy: string): Promise<void> {
-  const editor = tools.env.VISUAL || tools.env.EDITOR || 'vi'
+  const chosen = tools.env.VISUAL || tools.env.EDITOR
+  // A chosen one may be a script; what we would take needs a terminal, and without one vi never ends well.
+  if (!chosen && !tools.ask.interactive)
+    throw new OllamaxError('NEEDS_TTY', 'there is no terminal to edit at', {
+      suggestions: ['ollamax config set KEY VALUE', 'or set EDITOR to a program that needs none'],
+    })
+  const editor = chosen || 'vi'
   const child = spawn('/bin/sh', ['-c', `${editor} "$1"`, 'sh', copy], {
     // stdout may be a pipe (--json); an editor draws on a terminal.
     stdio: ['inherit', process.stdout.isTTY ? 'inherit' : 2, 'inherit'],

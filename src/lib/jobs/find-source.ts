@@ -59,6 +59,16 @@ export async function findSource(
   return {kind: 'carry', artifact: await running}
 }
 
+/** The version of Ollama's latest release. DOWNLOAD_FAILED where this machine cannot reach the release site. */
+export async function latestVersion(tools: Pick<Tools, 'signal' | 'env'>): Promise<string> {
+  try {
+    return latestIn((await askHere(tools.signal)(`${releasesUrl(tools.env)}/latest`, false)).url)
+  } catch (error) {
+    tools.signal.throwIfAborted()
+    throw unreachable(error)
+  }
+}
+
 async function downloadHere(
   tools: Pick<Tools, 'signal'>,
   options: FindSourceOptions & {readonly release: Release; readonly path: string},

@@ -13,7 +13,7 @@ export function localEndpoint(
   node: DirectNode | EmbeddedNode,
   tools: Pick<Tools, 'env' | 'paths'>,
 ): Endpoint {
-  if (node.kind === 'embedded') return embedded(node, tools)
+  if (node.kind === 'embedded') return embedded(tools)
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(node.headers))
     headers[name] =
@@ -24,7 +24,7 @@ export function localEndpoint(
   return {kind: 'url', url: node.url, headers, ...ca}
 }
 
-function embedded({name}: EmbeddedNode, {paths}: Pick<Tools, 'paths'>): Endpoint {
+function embedded({paths}: Pick<Tools, 'paths'>): Endpoint {
   let port: unknown
   try {
     const found: unknown = JSON.parse(readFileSync(join(paths.run, 'engine.json'), 'utf8'))
@@ -33,7 +33,7 @@ function embedded({name}: EmbeddedNode, {paths}: Pick<Tools, 'paths'>): Endpoint
     // Not there: the engine was never started, or it was stopped.
   }
   if (typeof port === 'number') return {kind: 'url', url: `http://127.0.0.1:${port}`, headers: {}}
-  throw new OllamaxError('NODE_UNREACHABLE', `the embedded node ${name} does not run`, {
+  throw new OllamaxError('NODE_UNREACHABLE', 'the embedded node does not run', {
     suggestions: ['ollamax engine start'],
     details: {phase: 'connect', reason: 'refused'},
   })

@@ -41,10 +41,10 @@ export function makeTools(options: ToolsOptions): Tools {
       reuseIdleMs = cluster.defaults?.reuseIdleMs
       return cluster
     },
-    async editCluster(change) {
+    async editCluster(change, {signal = options.signal} = {}) {
       const {editCluster} = await import('../state/edit.ts')
       const why = process.argv.slice(2, 4).join(' ')
-      return editCluster({paths, name: clusterName()}, change, {signal: options.signal, why})
+      return editCluster({paths, name: clusterName()}, change, {signal, why})
     },
     async dial(node, choices) {
       const remote = await (await dialer()).dial(node, choices)

@@ -38,7 +38,7 @@ async function observeOne(
   node: NodeSpec,
   timeoutMs: number,
 ): Promise<Reading> {
-  const late = new OllamaxError('TIMEOUT', `no answer within ${timeoutMs} ms`)
+  const late = new OllamaxError('TIMEOUT', `no answer within ${Math.round(timeoutMs)} ms`)
   let timer: NodeJS.Timeout | undefined
   let interrupt: (() => void) | undefined
   // A dial may have a longer deadline of its own, and other uses in this process: we only stop waiting.

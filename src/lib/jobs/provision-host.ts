@@ -52,6 +52,39 @@ export async function provisionHost(
   tools: Pick<Tools, 'ask' | 'dial' | 'signal' | 'env' | 'paths'>,
   options: ProvisionOptions,
 ): Promise<Provisioned> {
+  const {name: subject, known, report, wanted} = options
+  const {signal} = tools
+  const {remote, facts, plan, artifact} = await lookAtHost(tools, options)
+  const hostKey = remote.certified ? undefined : remote.hostKey
+  const done = {hostKey, facts, plan, warnings: plan.warnings}
+  // A node that is known and as it is wanted is left in peace.
+  if (options.dryRun || (plan.actions.length === 0 && known)) return done
+  if (plan.takesOver) {
+    const change = 'set to listen on loopback alone and restarted, which cuts what it does now'
+    await confirmed(tools, options.yes, `${subject}: ${plan.takesOver}, is ${change}. Go on?`)
+  }
+  const needsRoot = plan.actions.some((action) => action.root)
+  const root = needsRoot ? await rootOn(remote, facts, options) : undefined
+  await apply(remote, plan.actions, {root, artifact, subject, report, signal})
+  const version = wanted.install ? wanted.version : undefined
+  const verified = await verify(remote, {plan, facts, version, root, subject, report, signal})
+  return {...done, verified, warnings: [...plan.warnings, ...verified.warnings]}
+}
+
+/** A host as it is, and what would make it what is wanted. */
+export interface HostLook {
+  readonly remote: Remote
+  readonly facts: Facts
+  readonly plan: Plan
+  /** What the plan carries over. */
+  readonly artifact: Artifact | undefined
+}
+
+/** Connects, looks and plans, without changing the host. UNFIT names every reason why it cannot become a node. */
+export async function lookAtHost(
+  tools: Pick<Tools, 'dial' | 'signal' | 'env' | 'paths'>,
+  options: Omit<ProvisionOptions, 'yes' | 'sudoPassword'>,
+): Promise<HostLook> {
   const {name, target, known, report, wanted} = options
   const {signal} = tools
   const subject = name
@@ -74,25 +107,12 @@ export async function provisionHost(
     signal,
   })
   const {plan, artifact} = await settle(tools, remote, {options, facts})
-  const hostKey = remote.certified ? undefined : remote.hostKey
   if (plan.problems.length > 0) throw unfit(name, plan)
-  const done = {hostKey, facts, plan, warnings: plan.warnings}
-  // A node that is known and as it is wanted is left in peace.
-  if (options.dryRun || (plan.actions.length === 0 && known)) return done
-  if (plan.takesOver) {
-    const change = 'set to listen on loopback alone and restarted, which cuts what it does now'
-    await confirmed(tools, options.yes, `${name}: ${plan.takesOver}, is ${change}. Go on?`)
-  }
-  const needsRoot = plan.actions.some((action) => action.root)
-  const root = needsRoot ? await rootOn(remote, facts, options) : undefined
-  await apply(remote, plan.actions, {root, artifact, subject, report, signal})
-  const version = wanted.install ? wanted.version : undefined
-  const verified = await verify(remote, {plan, facts, version, root, subject, report, signal})
-  return {...done, verified, warnings: [...plan.warnings, ...verified.warnings]}
+  return {remote, facts, plan, artifact}
 }
 
 interface Looked {
-  readonly options: ProvisionOptions
+  readonly options: Omit<ProvisionOptions, 'yes' | 'sudoPassword'>
   readonly facts: Facts
 }
 

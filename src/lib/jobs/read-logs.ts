@@ -5,6 +5,7 @@ import {OllamaxError} from '../errors.ts'
 import {asRoot} from '../provision/privilege.ts'
 import type {ExecOptions, ExecResult, Remote} from '../ssh/remote.ts'
 import {sudoPassword} from './control-node.ts'
+import {rootAfter} from './root-on.ts'
 import {LOGS} from './service-scripts.ts'
 import {sshNodeNamed} from './ssh-node.ts'
 import type {Tools} from './tools.ts'
@@ -40,15 +41,15 @@ async function run(
   {remote, node, options}: {remote: Remote; node: SshNode; options: LogsOptions},
 ): Promise<ExecResult> {
   const said = await remote.exec(LOGS, execOptions(tools, node, options))
-  if (said.code !== 77) return said
+  if (said.code !== 76 && said.code !== 77) return said
   if (options.follow)
     throw new OllamaxError(
       'SUDO_DENIED',
-      `the account on ${node.name} may not read the journal, and sudo wants a password there`,
+      `the account on ${node.name} may not read the journal, and sudo wants a ${said.code === 76 ? 'terminal' : 'password'} there`,
       {suggestions: [`on the host: sudo usermod -aG systemd-journal ${accountOf(node)}`]},
     )
-  const password = await sudoPassword(tools, node)
-  const root = {kind: 'sudo-password', password, tty: false} as const
+  const password = () => sudoPassword(tools, node)
+  const root = await rootAfter(remote, said.code, {name: node.name, password})
   return asRoot(remote, root, {script: LOGS, options: execOptions(tools, node, options)})
 }
 

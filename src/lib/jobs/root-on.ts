@@ -18,18 +18,34 @@ export async function rootOn(
     facts.sudo === 'requiretty'
       ? await rootByTty(remote, password)
       : await rootFor(facts.sudo, password)
-  if (!root)
-    throw new OllamaxError(
-      'SUDO_DENIED',
-      `${name}: root is needed, and the account ${facts.user} cannot become root there`,
-      {
-        suggestions: [
-          'Install below the account instead: add --user-mode',
-          'Log in as an account that may use sudo',
-        ],
-      },
-    )
+  if (!root) throw noRoot(name, `the account ${facts.user}`)
   if (root.kind === 'sudo-password')
     await asRoot(remote, root, {script: 'exit 0', options: {reads: true}})
   return root
 }
+
+/**
+ * The way to root for a script of service-scripts.ts that ended with 77 (sudo wants a password) or 76 (it
+ * wants a terminal, and perhaps a password then). SUDO_DENIED, NEEDS_TTY.
+ */
+export async function rootAfter(
+  remote: Remote,
+  code: 76 | 77,
+  {name, password}: {readonly name: string; readonly password: () => Promise<string>},
+): Promise<Root> {
+  const root = code === 76 ? await rootByTty(remote, password) : undefined
+  if (code === 76 && !root) throw noRoot(name, 'the account')
+  return root ?? {kind: 'sudo-password', password: await password(), tty: false}
+}
+
+const noRoot = (name: string, account: string) =>
+  new OllamaxError(
+    'SUDO_DENIED',
+    `${name}: root is needed, and ${account} cannot become root there`,
+    {
+      suggestions: [
+        'Install below the account instead: add --user-mode',
+        'Log in as an account that may use sudo',
+      ],
+    },
+  )

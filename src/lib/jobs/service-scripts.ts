@@ -8,6 +8,10 @@ LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 have() { command -v "$1" >/dev/null 2>&1; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
+may_sudo() {
+  have sudo || exit 77
+  said=$(sudo -n true 2>&1 </dev/null) || case $said in *'have a tty'*) exit 76 ;; *) exit 77 ;; esac
+}
 home=@{HOME:-/}
 own=$home/.local/share/ollamax/ollama
 user_bus() { XDG_RUNTIME_DIR=@{XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR; }
@@ -52,7 +56,8 @@ const script = (begin: string, body: string) => (begin + FIND + body).replaceAll
 
 /**
  * `$1` `start`, `stop` or `restart`; `$2` who installed it (`system`, `user`, `external` or empty).
- * Exit code 77: root is needed, and sudo does not give it without a password; 78: no service was found.
+ * Exit code 77: root is needed, and sudo does not give it without a password; 76: not without a terminal;
+ * 78: no service was found.
  */
 export const CONTROL = script(
   'action=$1 install=$2\n',
@@ -82,7 +87,7 @@ load() {
 case $keeper in
   system)
     if [ "$(id -u)" = 0 ]; then exec systemctl "$action" ollama.service; fi
-    have sudo && sudo -n true 2>/dev/null || exit 77
+    may_sudo
     exec sudo -n systemctl "$action" ollama.service ;;
   user) exec systemctl --user "$action" ollama.service ;;
   supervised)
@@ -91,7 +96,7 @@ case $keeper in
   launchd)
     as=
     if [ "$domain" = system ] && [ "$(id -u)" != 0 ]; then
-      have sudo && sudo -n true 2>/dev/null || exit 77
+      may_sudo
       as='sudo -n'
     fi
     case $action in
@@ -108,7 +113,8 @@ esac
  * `$1` who installed it, `$2` number of lines, `$3` since when (as journalctl takes it, or empty),
  * `$4` 1: follow. The log comes after the line of FIND. With `$4` it ends when standard input does:
  * sshd closes that with the channel, while a `tail` that prints nothing would never notice. Exit code 77: the
- * journal may not be read; 78: no service was found; 79: this log knows no times.
+ * journal may not be read; 76: not without a terminal for sudo; 78: no service was found; 79: this log
+ * knows no times.
  */
 export const LOGS = script(
   'install=$1 lines=$2 since=$3 follow=$4\n',
@@ -134,8 +140,10 @@ file() {
 case $keeper in
   system)
     if [ "$(id -u)" = 0 ] || id -nG | tr ' ' '\n' | grep -qxE 'adm|systemd-journal|wheel'; then journal journalctl -q -u ollama.service
-    elif have sudo && sudo -n true 2>/dev/null; then journal sudo -n journalctl -q -u ollama.service
-    else exit 77; fi ;;
+    else
+      may_sudo
+      journal sudo -n journalctl -q -u ollama.service
+    fi ;;
   user) journal journalctl -q --user-unit ollama.service ;;
   supervised) file "$own/ollama.log" ;;
   launchd)

@@ -15,7 +15,11 @@ export interface Tools {
   clusterName(): string
   /** The wanted state of the cluster that flags, environment or preferences name. */
   cluster(): Promise<Cluster>
-  editCluster<T>(change: (edit: ClusterEdit) => T): Promise<T>
+  /** `signal`: instead of the tools' own, for what has to be written after an interrupt. */
+  editCluster<T>(
+    change: (edit: ClusterEdit) => T,
+    options?: {readonly signal?: AbortSignal},
+  ): Promise<T>
   /**
    * Opens an SSH connection: one per node and process, later calls share it, and `close()` below closes
    * it. A lost or closed one is dialled anew. What changes the machine goes into the log of changes.

@@ -51,7 +51,7 @@ export async function readWhole(
 ): Promise<WholeReading> {
   const startedMs = performance.now()
   const stop = new AbortController()
-  const late = new OllamaxError('TIMEOUT', `no answer within ${options.timeoutMs} ms`)
+  const late = new OllamaxError('TIMEOUT', `no answer within ${Math.round(options.timeoutMs)} ms`)
   const timer = setTimeout(() => stop.abort(late), options.timeoutMs)
   const passOn = () => stop.abort(options.signal.reason)
   options.signal.addEventListener('abort', passOn, {once: true})

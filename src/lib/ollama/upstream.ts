@@ -32,7 +32,8 @@ export interface UpstreamHandler {
   /** Name, value, name, value... as the node has sent them. */
   head(status: number, headers: readonly string[]): void
   data(chunk: Buffer): void
-  end(): void
+  /** `taken`: nothing of the request is still to be written, so that its body may be changed. */
+  end(taken: boolean): void
   /** NODE_UNREACHABLE or TIMEOUT, with `details.phase`; errors of ours from the endpoint as they are. */
   fail(error: unknown): void
 }
@@ -54,23 +55,29 @@ const OPEN_STREAM_MS = 15_000
 /** Opens no connection yet. Without TLS and SSH in between the connections are our own, elsewhere undici's. */
 export function openUpstream(endpoint: NodeEndpoint): Upstream {
   const place = placeOf(endpoint)
-  const pooled = overPool(place)
   const address = addressOf(endpoint)
-  const {send, retire, close} = address ? overPlain(place, address, pooled) : pooled
+  const {send, retire, close} = address ? overPlain(place, address) : overPool(place)
   return {send, endpoint: {kind: 'upstream', transport: transportOver(send)}, retire, close}
 }
 
 type Sender = Pick<Upstream, 'send' | 'retire' | 'close'>
 
-/** Streamed bodies (uploads, of which time does not matter) go by `rest`. */
-function overPlain({origin, prefix, extra}: Place, address: Address, rest: Sender): Sender {
+/** Streamed bodies (uploads, of which time does not matter) go by undici, made when there is one. */
+function overPlain(place: Place, address: Address): Sender {
+  const {origin, prefix, extra} = place
   if (extra.some((it) => /[\r\n\0]/.test(it))) throw new TypeError('a header must be one line')
   const connections = new Connections(address)
+  let uploads: Sender | undefined
+  let closed = false
   const fixed = `Host: ${new URL(origin).host}\r\n${linesOf(extra)}`
   return {
     send(request, handler) {
       const {method, path, headers, body} = request
-      if (body instanceof Readable) return rest.send(request, handler)
+      if (body instanceof Readable) {
+        uploads ??= overPool(place)
+        if (closed) void uploads.close()
+        return uploads.send(request, handler)
+      }
       if (/[^!-~\x80-\xff]/.test(path)) throw new TypeError('a path has characters that no URL has')
       const bodyless = method === 'HEAD'
       const pieces = body === null ? [] : Array.isArray(body) ? body : [body as Uint8Array]
@@ -79,8 +86,14 @@ function overPlain({origin, prefix, extra}: Place, address: Address, rest: Sende
       const head = `${method} ${prefix}${path} HTTP/1.1\r\n${fixed}${linesOf(headers)}${length}\r\n`
       connections.send({head, pieces, bytes, bodyless}, handler)
     },
-    retire: () => Promise.all([connections.retire(), rest.retire()]).then(() => {}),
-    close: () => Promise.all([connections.close(), rest.close()]).then(() => {}),
+    async retire() {
+      closed = true
+      await Promise.all([connections.retire(), uploads?.retire()])
+    },
+    async close() {
+      closed = true
+      await Promise.all([connections.close(), uploads?.close()])
+    },
   }
 }
 
@@ -201,7 +214,8 @@ class Relay implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#over) return
     this.#over = true
-    this.#to.end()
+    // What is left of the request, undici does not say.
+    this.#to.end(false)
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {

@@ -108,6 +108,7 @@ installation() { # $1 prefix, $2 root of our trees, $3 directory of units
   text "$1.manifest" "$2/.ollamax/manifest"
   [ -e "$2/.ollamax/pending" ] && put "$1.pending" 1
   [ -L "$2/current" ] && put "$1.current" "$(readlink "$2/current")"
+  [ -r "$2/.ollamax/previous" ] && put "$1.previous" "$(cat "$2/.ollamax/previous")"
   for t in "$2"/*/.ollamax-sha256; do
     [ -r "$t" ] && [ ! -L "\${t%/*}" ] || continue
     d=\${t%/*}; put "$1.tree" "\${d##*/} $(cat "$t") $(cat "$d/.ollamax-version")"

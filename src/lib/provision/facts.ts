@@ -64,6 +64,8 @@ export interface Installation {
   readonly plistText?: string
   /** The tree that is switched on. */
   readonly current?: string
+  /** The one that was before it. */
+  readonly previous?: string
   readonly trees: readonly Tree[]
   /** Something was changed that the running service has not taken up. */
   readonly pending: boolean

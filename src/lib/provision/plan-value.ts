@@ -21,6 +21,8 @@ export interface WantedNode {
   /** Below the login account even where root is to be had. */
   readonly userMode: boolean
   readonly version?: string | undefined
+  /** Exactly this tree, which is there; counts more than `version`. */
+  readonly tree?: string | undefined
   readonly port?: number | undefined
   readonly env: Readonly<Record<string, string>>
   readonly source?: Source | undefined
@@ -35,6 +37,8 @@ export interface Action {
   readonly args: readonly string[]
   /** Before the script: put the wanted archive there. */
   readonly upload?: {readonly path: string; readonly asGzip: boolean}
+  /** It leaves what runs there alone, so that it can be done while requests are answered. */
+  readonly aside?: true
   /** Longest time that the script may take. */
   readonly timeoutMs: number
 }

@@ -143,6 +143,10 @@ function chooseProgram(installation: Installation, wanted: WantedNode, facts: Fa
   const {current, trees, unit} = installation
   const switchedOn = trees.some((tree) => tree.name === current) ? current : undefined
   const {source, version} = wanted
+  if (wanted.tree !== undefined)
+    return trees.some(({name}) => name === wanted.tree)
+      ? {kind: 'keep', tree: wanted.tree}
+      : {kind: 'missing'}
   if (source) {
     const origin = source.kind === 'carry' ? source.artifact.sha256 : source.sha256
     const there = trees.find((tree) => tree.sha256 === origin)
@@ -150,9 +154,12 @@ function chooseProgram(installation: Installation, wanted: WantedNode, facts: Fa
     return {kind: 'bring', tree: newName(trees, source, version), there: false, source}
   }
   if (version !== undefined) {
-    const answers = (tree: Tree) => tree.name === current && facts.ollama.answers === version
+    // A tree may be called by the version that was asked for and hold another: what runs from it tells.
+    const running = runsCurrent(installation, facts) ? facts.ollama.answers : undefined
     const fits = (tree: Tree) =>
-      [tree.version, tree.name.split('+')[0]].includes(version) || answers(tree)
+      tree.name === current && running !== undefined
+        ? running === version
+        : [tree.version, tree.name.split('+')[0]].includes(version)
     const there = trees.find((it) => it.name === current && fits(it)) ?? trees.find(fits)
     if (there) return {kind: 'keep', tree: there.name}
     const foreign = switchedOn === undefined && unit !== undefined
@@ -250,6 +257,12 @@ function runs(installation: Installation, facts: Facts): boolean {
   )
 }
 
+/** True if what answers was started from the tree that is switched on. */
+function runsCurrent(installation: Installation, facts: Facts): boolean {
+  const own = installation.supervisorText ?? installation.plistText
+  return runs(installation, facts) || (own !== undefined && !installation.pending)
+}
+
 function bring(it: Install, program: Extract<Program, {kind: 'bring'}>): Action[] {
   const {facts, layout} = it
   const {source, tree} = program
@@ -268,6 +281,7 @@ function bring(it: Install, program: Extract<Program, {kind: 'bring'}>): Action[
           script: STAGE,
           args: [staging],
           upload: {path, asGzip},
+          aside: true,
           timeoutMs: 60_000,
         }
       : {
@@ -275,6 +289,7 @@ function bring(it: Install, program: Extract<Program, {kind: 'bring'}>): Action[
           root: false,
           script: FETCH,
           args: [source.url, path],
+          aside: true,
           timeoutMs: 3_600_000,
         }
   const plain = source.kind === 'carry' ? source.artifact.tarSha256 : ''
@@ -283,6 +298,7 @@ function bring(it: Install, program: Extract<Program, {kind: 'bring'}>): Action[
     root,
     script: UNPACK,
     args: [layout.root, path, asGzip ? '' : sha256, tree, suffix, plain, sha256],
+    aside: true,
     timeoutMs: 1_200_000,
   }
   const staged = facts.staged !== undefined && !asGzip

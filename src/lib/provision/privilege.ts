@@ -13,9 +13,10 @@ export type Root =
 
 /**
  * Root's side: `$1` is the script, the rest are its arguments. sudo passes a signal on to its own child
- * alone, so whatever the script has started would go on when the command is broken off.
+ * alone, so whatever the script has started would go on when the command is broken off; and the account
+ * cannot kill what runs as root, so this does it where TERM was not enough after two seconds.
  */
-const ROOT_SIDE = `trap "trap - TERM; kill -TERM 0" TERM; exec 3<&0; /bin/sh -c "$@" <&3 3<&- & wait $!`
+const ROOT_SIDE = `end() { trap "" TERM; kill -TERM 0; n=0; while [ $n -lt 20 ] && kill -0 $p 2>/dev/null; do n=$((n + 1)); sleep 0.1; done; kill -KILL 0; }; trap end TERM; exec 3<&0; /bin/sh -c "$@" <&3 3<&- & p=$!; wait $p`
 /** `$1` is the script for root, the rest are its arguments. */
 const command = (how: string) =>
   `s=$1; shift; LC_ALL=C exec sudo ${how} -- /bin/sh -c '${ROOT_SIDE}' sh "$s" sh "$@"`

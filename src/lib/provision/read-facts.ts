@@ -225,6 +225,7 @@ function readInstallation(lines: ReadonlyMap<string, string[]>, prefix: string):
     ...text('supervisorText'),
     ...text('plistText'),
     ...(one('current') === undefined ? {} : {current: one('current') ?? ''}),
+    ...(one('previous') === undefined ? {} : {previous: one('previous') ?? ''}),
     pending: one('pending') === '1',
     trees,
     manifest: readPairs((one('manifest') ?? '').replace(/\.\n?$/, '')),

@@ -127,6 +127,25 @@ fi
 `
 
 /**
+ * `$1` root, `$2` how many trees to keep besides the one that is switched on and the one before it: the youngest
+ * stay. Prints what it takes away. Only what we unpacked is looked at.
+ */
+export const PRUNE = script`
+current=$(readlink "$1/current" || :)
+previous=$(cat "$1/.ollamax/previous" 2>/dev/null || :)
+kept=0
+ls -1td "$1"/*/.ollamax-sha256 2>/dev/null | while IFS= read -r mark; do
+  tree=@{mark%/*}
+  [ ! -L "$tree" ] || continue
+  case @{tree##*/} in "$current" | "$previous") continue ;; esac
+  kept=$((kept + 1))
+  [ "$kept" -gt "$2" ] || continue
+  printf '%s\n' "@{tree##*/}"
+  rm -rf "$tree"
+done
+`
+
+/**
  * `$1` root, `$2` --system or --user, `$3` 1: systemd has held no such service yet, and reads its files at the first
  * question. A reload, the dearest of all steps and the slower the more units a machine has, is then not needed, if
  * systemd agrees. A service that was masked is said so.

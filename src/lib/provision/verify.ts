@@ -6,6 +6,7 @@ import type {Plan} from './plan-value.ts'
 import type {Root} from './privilege.ts'
 import {awaitVersion, getJson} from './probe.ts'
 import {atBoot, isService, survive, whyDown} from './service-check.ts'
+import {smallestModel} from './smoke.ts'
 
 export interface VerifyOptions {
   readonly plan: Plan
@@ -94,7 +95,6 @@ interface Model {
   readonly name: string
   readonly size?: number
   readonly size_vram?: number
-  readonly capabilities?: readonly string[]
 }
 
 /** One token of the smallest model that is there. */
@@ -107,21 +107,18 @@ async function tryOne(remote: Remote, options: VerifyOptions): Promise<Verified[
       signal: options.signal,
       ...(body === undefined ? {} : {body}),
     })
-  const tags = (await ask('/api/tags', 10_000)) as {models?: Model[]}
-  const model = (tags.models ?? [])
-    .filter((it) => it.capabilities === undefined || it.capabilities.includes('completion'))
-    .sort((a, b) => (a.size ?? 0) - (b.size ?? 0))[0]
-  if (!model) return undefined
-  const {subject, report} = options
-  report({kind: 'note', subject, text: `asks ${model.name} for one token`})
+  const {plan, subject, report, signal} = options
+  const model = await smallestModel(remote, {port: plan.port, signal})
+  if (model === undefined) return undefined
+  report({kind: 'note', subject, text: `asks ${model} for one token`})
   await ask('/api/generate', 300_000, {
-    model: model.name,
+    model,
     prompt: 'Hi',
     stream: false,
     options: {num_predict: 1},
   })
   const ps = (await ask('/api/ps', 10_000)) as {models?: Model[]}
-  const loaded = ps.models?.find((it) => it.name === model.name)
+  const loaded = ps.models?.find((it) => it.name === model)
   const gpuShare = loaded?.size ? (loaded.size_vram ?? 0) / loaded.size : 'unknown'
-  return {model: model.name, gpuShare}
+  return {model, gpuShare}
 }

@@ -1,5 +1,6 @@
 import {homedir} from 'node:os'
-import {join} from 'node:path'
+import {isAbsolute, join} from 'node:path'
+import {OllamaxError} from '../errors.ts'
 
 /** Where our files lie. All are directories and may not exist yet. */
 export interface Paths {
@@ -15,11 +16,11 @@ export interface Paths {
 
 /**
  * The platform's directories (XDG on Linux, Library on macOS, AppData on Windows); OLLAMAX_HOME puts
- * all four below one directory. Own code of ten lines: env-paths has no runtime directory, and this
+ * all four below one directory, a relative one below the working directory (STATE_IO if that is gone). Own code of ten lines: env-paths has no runtime directory, and this
  * is on the path of every command.
  */
 export function pathsFor(env: Readonly<NodeJS.ProcessEnv>, platform = process.platform): Paths {
-  const all = env.OLLAMAX_HOME
+  const all = env.OLLAMAX_HOME ? absolute(env.OLLAMAX_HOME) : undefined
   if (all)
     return {config: all, data: join(all, 'data'), cache: join(all, 'cache'), run: join(all, 'run')}
   const home = env.HOME || homedir()
@@ -49,5 +50,22 @@ export function pathsFor(env: Readonly<NodeJS.ProcessEnv>, platform = process.pl
     data: join(env.XDG_DATA_HOME || join(home, '.local', 'share'), 'ollamax'),
     cache,
     run: env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, 'ollamax') : join(cache, 'run'),
+  }
+}
+
+/** Processes of ours that go on in the background have another working directory. */
+function absolute(home: string): string {
+  if (isAbsolute(home)) return home
+  try {
+    return join(process.cwd(), home)
+  } catch (cause) {
+    throw new OllamaxError(
+      'STATE_IO',
+      `OLLAMAX_HOME is "${home}", and the working directory that it is relative to is gone`,
+      {
+        cause,
+        suggestions: ['give OLLAMAX_HOME as a path that begins with /', 'or cd somewhere else'],
+      },
+    )
   }
 }

@@ -162,3 +162,29 @@ test('path prints where everything lies, also where there is nothing yet', async
   expect(stdout).toContain(`cluster\t${join(dirname(file), 'other.yaml')}\n`)
   expect(stdout).toContain(`preferences\t${join(home.dir, 'ollamax/preferences.json')}\n`)
 })
+
+test('a policy that there is not is refused by config set, and found by config validate', async () => {
+  const set = await ollamax('config', 'set', 'policy', 'round-robbin')
+  expect([set.code, set.stderr]).toEqual([2, expect.stringContaining('no policy "round-robbin"')])
+  expect(text()).toBe(LAB)
+  writeFileSync(file, `${LAB}policy: fancy\n`)
+  const {code, stderr} = await ollamax('config', 'validate')
+  expect([code, stderr]).toEqual([2, expect.stringContaining('wants the policy "fancy"')])
+})
+
+test('without a terminal and without an editor of the user, nothing is opened', async () => {
+  const env = {...home.env, VISUAL: '', EDITOR: ''}
+  const {code, stdout, stderr} = await runCli(['config', 'edit'], {env})
+  expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining('Code: NEEDS_TTY')])
+})
+
+test('a relative OLLAMAX_HOME lies below the working directory, and ends in words where that is gone', async () => {
+  const env = {...home.env, OLLAMAX_HOME: 'ollamax'}
+  const shown = await runCli(['config', 'path', '--json'], {env, cwd: home.dir})
+  expect(JSON.parse(shown.stdout).cluster).toBe(file)
+  const gone = join(home.dir, 'gone')
+  mkdirSync(gone)
+  const wrap = ['sh', '-c', 'cd "$1"; rmdir "$1"; shift; exec "$@"', 'sh', gone]
+  const {code, stderr} = await runCli(['cluster', 'create', 'lab'], {env, wrap, timeoutMs: 10_000})
+  expect([code, stderr]).toEqual([1, expect.stringContaining('the working directory')])
+})

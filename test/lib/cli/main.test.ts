@@ -99,3 +99,26 @@ test('an output that takes no more is a short error', async () => {
     stderr: 'Error: the output cannot be written: ENOSPC\nCode: STATE_IO\n',
   })
 })
+
+test.each([
+  [['--json', 'node', 'list', '--cluster', 'lab']],
+  [['--cluster', 'lab', 'node', 'list', '--json']],
+  [['--cluster=lab', '--json', 'node', 'list']],
+  [['node', '--cluster', 'lab', 'list', '--json']],
+])('%j is understood: what every command takes may stand before it', async (args) => {
+  await ollamax('cluster', 'create', 'lab')
+  const {code, stdout} = await ollamax(...args)
+  expect([code, JSON.parse(stdout)]).toEqual([0, {cluster: 'lab', nodes: []}])
+})
+
+test('a flag before the command does not hide what is wrong, or an argument that looks like it', async () => {
+  expect(await ollamax('--cluster', 'lab', 'nod', 'list')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('"nod list" is not a command of ollamax'),
+  })
+  expect((await ollamax('--cluster', 'none', 'node', 'list')).stderr).toContain('no cluster "none"')
+  const {code, stderr} = await ollamax('--cluster')
+  expect([code, stderr]).toEqual([2, expect.stringContaining('--cluster')])
+  expect((await ollamax('--nope', 'node', 'list')).stderr).toContain('"--nope"')
+  expect((await ollamax('--cluster', 'lab', '--help')).stdout).toContain('COMMANDS')
+})

@@ -46,6 +46,7 @@ function ask(upstream: Upstream, {method = 'POST', body = '{}' as string | null}
     headers: [] as readonly string[],
     body: '',
     end: '',
+    taken: undefined as boolean | undefined,
     error: undefined as unknown,
   }
   let control: UpstreamControl | undefined
@@ -63,8 +64,9 @@ function ask(upstream: Upstream, {method = 'POST', body = '{}' as string | null}
     data: (chunk) => {
       seen.body += chunk.toString('latin1')
     },
-    end: () => {
+    end: (taken) => {
       seen.end += 'end'
+      seen.taken = taken
     },
     fail: (error) => {
       seen.end += 'fail'
@@ -124,6 +126,20 @@ describe('connections to a plain node', () => {
     const closed = once(connections[0]?.socket as Socket, 'close')
     connections[0]?.socket.write(ok('forged'))
     await closed
+  })
+
+  test('say whether all of the request was taken: one that was answered early may still be written', async () => {
+    const {connections, upstream} = await node()
+    const small = ask(upstream)
+    await waitFor('it', () => connections.length === 1)
+    connections[0]?.socket.write(ok('x'))
+    await waitFor('the answer', () => small.seen.end === 'end')
+    expect(small.seen.taken).toBe(true)
+    connections[0]?.socket.pause()
+    const large = ask(upstream, {body: 'x'.repeat(20_000_000)})
+    connections[0]?.socket.write(ok('x'))
+    await waitFor('the answer', () => large.seen.end === 'end')
+    expect(large.seen.taken).toBe(false)
   })
 
   test('close when their request is given up, which is told nothing more', async () => {

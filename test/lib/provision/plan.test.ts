@@ -123,6 +123,19 @@ test('an earlier version that is still there is switched to without any archive'
   expect(titles(plan)).toEqual(['switch to sha256-1', 'start Ollama'])
 })
 
+test('a tree that is called by a version and runs another one is not that version', () => {
+  const misnamed = {
+    current: '0.34.0',
+    trees: [{name: '0.34.0', sha256: artifact.sha256, version: '0.34.0'}],
+  }
+  const asked = {...wanted, source: undefined, version: '0.34.0'}
+  expect(planNode(installed(misnamed), asked).missing).toEqual({version: '0.34.0'})
+  const facts = installed(misnamed)
+  // Until it was started anew, what answers still runs from another tree.
+  const pending = {...facts, system: {...facts.system, pending: true}}
+  expect(titles(planNode(pending, asked))).toEqual(['start Ollama'])
+})
+
 test('another archive of a version that is there gets a place of its own', () => {
   const trees = [{name: '0.33.0', sha256: 'other', version: '0.33.0'}]
   const plan = planNode(installed({trees}), {...wanted, version: '0.33.0'})

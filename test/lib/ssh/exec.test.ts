@@ -168,6 +168,21 @@ test('a terminal is there when asked for, without echo and carriage returns', as
   expect(result).toEqual({code: 0, stdout: 'yes\ngot secret\n', stderr: ''})
 })
 
+test('a command that is broken off ends with all it started, even what ignores TERM', async () => {
+  const stop = new AbortController()
+  let pids: number[] = []
+  const said = (chunk: Buffer) => {
+    pids = chunk.toString().trim().split(' ').map(Number)
+    stop.abort(new Error('enough'))
+  }
+  const script = "trap '' TERM; sleep 1000 & echo $$ $!; while :; do sleep 0.1; done"
+  await expect(remote.exec(script, {onStdout: said, signal: stop.signal})).rejects.toThrow('enough')
+  expect(pids).toHaveLength(2)
+  await waitFor('both to be gone', () => pids.every((pid) => !existsSync(`/proc/${pid}`)), {
+    timeoutMs: 5000,
+  })
+})
+
 test('more commands at once than the server has sessions: all run, in turn', async () => {
   await withServer({config: ['MaxSessions 3']}, async (own) => {
     const runs = Array.from({length: 12}, (_, at) =>

@@ -1,5 +1,6 @@
 import {joined} from '../joined.ts'
 import type {ClientRequest} from '../listener/client-request.ts'
+import type {BodyBuffers} from './body-buffers.ts'
 
 /** At least so much of a body, or all that is left of it, has to come in each period. */
 const LEAST_BYTES = 16 * 1024
@@ -22,17 +23,18 @@ export class TooLarge extends Error {
 }
 
 /**
- * Reads a body into one buffer. Throws TooLarge as soon as it is clear, and ClientGone when the client leaves
+ * Reads a body into one buffer, of `buffers` if given. Throws TooLarge as soon as it is clear, and ClientGone when the client leaves
  * before its end, SlowBody when it comes drop by drop.
  */
 export function readBody(
   request: ClientRequest,
   {maxBodyBytes, bodyTimeoutMs}: BodyLimits,
+  buffers?: BodyBuffers,
 ): Promise<Buffer> {
   const {length} = request
   if (length > maxBodyBytes) return Promise.reject(new TooLarge(`more than ${maxBodyBytes} bytes`))
   return new Promise((resolve, reject) => {
-    const body = new Collected(length)
+    const body = new Collected(length, buffers)
     let seen = 0
     let timer: NodeJS.Timeout | undefined
     const look = () => {
@@ -66,12 +68,14 @@ export function readBody(
 /** Pieces of a body; sent with its length, it is copied once, into its place. */
 class Collected {
   readonly #length: number
+  readonly #buffers: BodyBuffers | undefined
   #whole: Buffer | undefined
   #pieces: Buffer[] = []
   bytes = 0
 
-  constructor(length: number) {
+  constructor(length: number, buffers: BodyBuffers | undefined) {
     this.#length = length
+    this.#buffers = buffers
   }
 
   add(bytes: Buffer): void {
@@ -81,7 +85,7 @@ class Collected {
       this.#pieces.push(bytes)
       return
     }
-    this.#whole ??= Buffer.allocUnsafe(this.#length)
+    this.#whole ??= this.#buffers?.take(this.#length) ?? Buffer.allocUnsafe(this.#length)
     bytes.copy(this.#whole, before)
   }
 

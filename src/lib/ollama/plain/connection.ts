@@ -136,7 +136,7 @@ export class Connection implements AnswerSink {
       if (this.#socket.isPaused()) this.#socket.resume()
       this.#keeper.free(this)
     } else this.#socket.destroy()
-    handler?.end()
+    handler?.end(writableLength === 0)
   }
 
   /** Returns whether to read on. */
@@ -159,7 +159,7 @@ export class Connection implements AnswerSink {
     this.#keeper.gone(this)
     const handler = this.#handler
     this.#handler = undefined
-    if (!this.#error && this.#reader.closed()) handler?.end()
+    if (!this.#error && this.#reader.closed()) handler?.end(false)
     else handler?.fail(transportError(this.#error ?? CLOSED, this.#phase))
   }
 }

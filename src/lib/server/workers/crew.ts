@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import {setTimeout} from 'node:timers/promises'
 import type {Log} from '../../log/make-log.ts'
+import {losesPulse} from './pulse.ts'
 import {forkWorker, type Hand, type WorkerHooks, type WorkerProcess} from './worker-process.ts'
 
 export interface CrewOptions extends Pick<WorkerHooks, 'deskOf'> {
@@ -92,7 +93,10 @@ export class Crew {
     this.#running.add(one)
     const worker = one.pid
     one.listening.then(
-      () => log.info('a worker listens', {worker}),
+      () => {
+        log.info('a worker listens', {worker})
+        void this.#attend(one)
+      },
       (error: unknown) => this.#up && log.error('a worker cannot work', {worker, err: error}),
     )
     void one.ended.then((how) => {
@@ -102,6 +106,13 @@ export class Crew {
       log.error('a worker has ended', {worker, how, requests})
     })
     return one
+  }
+
+  /** Ends it when it does nothing any more. */
+  async #attend(one: WorkerProcess): Promise<void> {
+    if (!(await losesPulse(one, this.#stopping.signal))) return
+    this.#options.log.error('a worker answers nothing and is killed', {worker: one.pid})
+    one.kill()
   }
 
   /** Puts another one in its place whenever it has ended. */

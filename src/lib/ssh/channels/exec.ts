@@ -13,7 +13,7 @@ const TIMEOUT_MS = 60_000
 const MAX_BYTES = 8 * 1024 * 1024
 const CUT = '\n[cut here]\n'
 
-const KILL_MS = 3000
+const KILL_MS = 5000
 
 /**
  * `$1` marks where the script's own output begins (and tells its process), `$2` is the script, the rest
@@ -21,8 +21,15 @@ const KILL_MS = 3000
  */
 const BOOT = 'echo "$1 $$" >&2; echo "$1 $$"; _ox=$(printf %b "$2"); shift 2; eval "$_ox"'
 const BOOT_PTY = 'echo "$1 $$"; _ox=$(printf %b "$2"); shift 2; eval "$_ox"'
-/** sshd makes each command the leader of a process group, unless something in between forked. */
-const KILL = 'kill -TERM -"$1" 2>/dev/null || kill -TERM "$1"'
+/**
+ * sshd makes each command the leader of a process group, unless something in between forked. What ends on
+ * TERM may take 2.5 s to tidy up; the rest is killed.
+ */
+const KILL = `send() { kill "$1" -"$p" 2>/dev/null || kill "$1" "$p" 2>/dev/null; }
+p=$1 n=0
+send -TERM
+while [ $n -lt 25 ] && send -0; do n=$((n + 1)); sleep 0.1; done
+send -KILL`
 
 /** The one line that any login shell can run to have `script` run by /bin/sh. */
 export function commandLine(

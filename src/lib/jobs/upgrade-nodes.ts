@@ -1,0 +1,103 @@
+import type {NodeSpec, SshNode} from '../cluster/node.ts'
+import {type Selection, selectNodes} from '../cluster/select.ts'
+import {OllamaxError} from '../errors.ts'
+import {confirmed} from './confirm.ts'
+import {latestVersion} from './find-source.ts'
+import {notOurs} from './roll/roll-one.ts'
+import type {RolledNode} from './roll/rolled-node.ts'
+import {type RollOptions, type RollTarget, rollNodes} from './roll-nodes.ts'
+import {overSsh} from './ssh-node.ts'
+import type {Tools} from './tools.ts'
+import {withDeployLock} from './with-deploy-lock.ts'
+
+export interface UpgradeOptions extends Omit<RollOptions, 'targets' | 'recordVersion'> {
+  readonly selection: Selection
+  /** `previous`: back to what was there before; else the version to have; absent: the archive's, or the latest. */
+  readonly to:
+    | {readonly kind: 'version'; readonly version?: string | undefined}
+    | {readonly kind: 'previous'}
+  readonly yes: boolean
+}
+
+export interface UpgradedNodes {
+  readonly cluster: string
+  /** In the order in which they were changed. */
+  readonly nodes: readonly RolledNode[]
+}
+
+type UpgradeTools = Pick<
+  Tools,
+  'cluster' | 'clusterName' | 'editCluster' | 'dial' | 'ask' | 'signal' | 'env' | 'paths'
+>
+
+/**
+ * Gives nodes another version of Ollama, one wave after the other and under the deploy lock, see `rollNodes`. Asks
+ * first: CONFIRM_NEEDED, NOT_CONFIRMED. LOCKED, NODE_NOT_FOUND, BAD_INPUT (a node that is not ours), DOWNLOAD_FAILED.
+ */
+export async function upgradeNodes(
+  tools: UpgradeTools,
+  options: UpgradeOptions,
+): Promise<UpgradedNodes> {
+  const {to, artifact} = options
+  const nodes = chosen((await tools.cluster()).nodes, options)
+  const names = nodes.map((node) => node.name)
+  if (options.canary !== undefined && !names.includes(options.canary))
+    throw new OllamaxError('BAD_INPUT', `the canary ${options.canary} is not among these nodes`, {
+      suggestions: [`name one of ${names.join(', ')}`],
+    })
+  const version = await versionOf(tools, to, artifact)
+  const what = to.kind === 'previous' ? 'the version before' : (version ?? 'what the archive holds')
+  const reason = `${to.kind === 'previous' ? 'roll back' : 'upgrade'} ${names.join(', ')} to ${what}`
+  const how = 'Wave by wave, each node drained meanwhile.'
+  await confirmed(tools, options.yes, `${reason[0]?.toUpperCase()}${reason.slice(1)}? ${how}`)
+  const targets = nodes.map((node) => targetOf(node, to, version))
+  const rolled = await withDeployLock(tools, {reason}, () =>
+    rollNodes(tools, {...options, targets, recordVersion: true}),
+  )
+  return {cluster: tools.clusterName(), nodes: rolled}
+}
+
+function targetOf(
+  node: SshNode,
+  to: UpgradeOptions['to'],
+  version: string | undefined,
+): RollTarget {
+  const env = node.ollama.env ?? {}
+  return to.kind === 'previous' ? {node, env, tree: 'previous'} : {node, env, version}
+}
+
+async function versionOf(
+  tools: UpgradeTools,
+  to: UpgradeOptions['to'],
+  artifact: string | undefined,
+): Promise<string | undefined> {
+  if (to.kind === 'previous' || to.version !== undefined || artifact !== undefined)
+    return to.kind === 'version' ? to.version : undefined
+  return latestVersion(tools)
+}
+
+/** What cannot be changed is refused where it was named, and left out where it was only among all. */
+function chosen(
+  all: readonly NodeSpec[],
+  {selection, report}: Pick<UpgradeOptions, 'selection' | 'report'>,
+): SshNode[] {
+  const nodes = selectNodes(all, selection).flatMap((node) => {
+    const named = selection.names.includes(node.name)
+    if (node.kind === 'ssh' && node.install !== 'external') return [node]
+    if (named) throw notOurs(overSsh(node, 'change the Ollama there').name)
+    const text = 'left out: its Ollama is not ours to change'
+    report({kind: 'note', subject: node.name, text})
+    return []
+  })
+  if (nodes.length > 0) return nodes
+  throw new OllamaxError(
+    'NODE_NOT_FOUND',
+    'none of these nodes has an Ollama that ollamax installed',
+    {
+      suggestions: [
+        'see them: ollamax node list',
+        'let it install one: ollamax node add user@host',
+      ],
+    },
+  )
+}
