@@ -46,9 +46,7 @@ for (const [name, list] of Object.entries(series)) {
   )
 }
 const ratio = median(series.copy, 'ms') / median(series.scp, 'ms')
-console.log(
-  `ratio ${ratio.toFixed(2)}  goal ${GOAL.toFixed(1)}${ratio > GOAL ? '  MISSED' : ''}`,
-)
+console.log(`ratio ${ratio.toFixed(2)}  goal ${GOAL.toFixed(1)}${ratio > GOAL ? '  MISSED' : ''}`)
 
 /** Bytes that nothing could make fewer. */
 function weights() {
@@ -89,14 +87,14 @@ async function round(i) {
     ['scp', () => scp(join(lab.dir, 'weights'), 'root@h2:/root/weights')],
     [
       'copy',
-      () => cli(['model', 'copy', 'big', '--from', 'h1', '--to', TARGETS.map((n) => `h${n}`).join()]),
+      () =>
+        cli(['model', 'copy', 'big', '--from', 'h1', '--to', TARGETS.map((n) => `h${n}`).join()]),
     ],
   ]
   for (const [name, work] of i % 2 ? sides.reverse() : sides) {
     series[name] = [...series[name], await timed(work)]
     await lab.exec(2, 'rm -f /root/weights')
-    for (const n of TARGETS)
-      await lab.exec(n, `rm -rf ${STORE}/blobs/* ${STORE}/manifests/*`)
+    for (const n of TARGETS) await lab.exec(n, `rm -rf ${STORE}/blobs/* ${STORE}/manifests/*`)
   }
 }
 

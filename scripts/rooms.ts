@@ -43,6 +43,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   server: [
     'cluster',
     'balancer',
+    'desired',
     'auth',
     'ollama',
     'state',
@@ -60,7 +61,14 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Rooms that decide and do nothing else: no `node:` module, no timers. */
-export const PURE: readonly string[] = ['cluster', 'balancer', 'simulator', 'batch', 'desired', 'http1']
+export const PURE: readonly string[] = [
+  'cluster',
+  'balancer',
+  'simulator',
+  'batch',
+  'desired',
+  'http1',
+]
 
 /** Package -> the rooms that own it; nobody else imports it. */
 export const OWNERS: Readonly<Record<string, readonly string[]>> = {

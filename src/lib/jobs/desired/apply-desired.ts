@@ -121,7 +121,7 @@ export function drainedMeanwhile(action: ClusterAction, now: Cluster): string | 
 }
 
 /** PLAN_CHANGED where the file wants something else than what is being done. That a node was drained is no such thing. */
-function refuseEdited(before: Cluster, now: Cluster, done: readonly string[]): void {
+export function refuseEdited(before: Cluster, now: Cluster, done: readonly string[]): void {
   if (wishesOf(before) === wishesOf(now)) return
   const so = done.length > 0 ? `done so far: ${done.join(', ')}` : 'nothing was done'
   throw new OllamaxError('PLAN_CHANGED', `the cluster file was changed meanwhile; ${so}`, {
