@@ -1,19 +1,19 @@
 // Prints how long it takes to fill four nodes with a model of 1 GiB from a fifth, beside what scp takes to carry the same
 // bytes to one host: each round does both, in turn first the one or the other, on real hosts (test/lab) that share this
 // machine's cores. Needs root on Debian, 9 GiB of memory. Usage: bench-copy.js [ROUNDS] [MIB]
-import {createHash, randomFillSync} from 'node:crypto'
-import {appendFileSync, readFileSync, statSync, writeFileSync} from 'node:fs'
+import {randomFillSync} from 'node:crypto'
+import {writeFileSync} from 'node:fs'
 import {availableParallelism} from 'node:os'
 import {join} from 'node:path'
 import {makeArtifact} from '../test/lab/artifact.ts'
 import {startLab} from '../test/lab/lab.ts'
+import {plantModel, STORE} from '../test/lab/plant-model.ts'
 
 const GOAL = 2.2
 const MIB = 1024 * 1024
 const rounds = Number(process.argv[2] ?? 5)
 const mib = Number(process.argv[3] ?? 1024)
 const TARGETS = [2, 3, 4, 5]
-const STORE = '/usr/share/ollama/.ollama/models'
 
 const artifact = await makeArtifact()
 const lab = await startLab({hosts: 5, disk: `${mib * 2 + 512}m`})
@@ -26,8 +26,9 @@ const series = {scp: [], copy: []}
 try {
   const hosts = [1, ...TARGETS].map((n) => `root@h${n}`)
   await cli(['node', 'add', ...hosts, '--artifact', artifact.file, '--accept-host-key', '--yes'])
-  const file = weights()
-  await plant(file)
+  const content = weights()
+  writeFileSync(join(lab.dir, 'weights'), content)
+  await plantModel(lab, 1, {name: 'big', content})
   await round(0)
   series.scp = series.copy = []
   for (let i = 0; i < rounds; i++) await round(i)
@@ -50,36 +51,9 @@ console.log(`ratio ${ratio.toFixed(2)}  goal ${GOAL.toFixed(1)}${ratio > GOAL ? 
 
 /** Bytes that nothing could make fewer. */
 function weights() {
-  const file = join(lab.dir, 'weights')
-  const block = Buffer.alloc(16 * MIB)
-  writeFileSync(file, '')
-  for (let i = 0; i < mib / 16; i++) appendFileSync(file, randomFillSync(block))
-  return file
-}
-
-/** Makes a model of that file on h1, as Ollama's store would hold it. */
-async function plant(file) {
-  const hash = createHash('sha256')
-  for (const chunk of chunks(readFileSync(file))) hash.update(chunk)
-  const config = Buffer.from(JSON.stringify({name: 'big'}))
-  const layer = (mediaType, digest, size) => ({mediaType, digest: `sha256:${digest}`, size})
-  const weightsHex = hash.digest('hex')
-  const configHex = createHash('sha256').update(config).digest('hex')
-  const manifest = JSON.stringify({
-    schemaVersion: 2,
-    config: layer('application/vnd.docker.container.image.v1+json', configHex, config.length),
-    layers: [layer('application/vnd.ollama.image.model', weightsHex, statSync(file).size)],
-  })
-  await scp(file, `root@h1:${STORE}/blobs/sha256-${weightsHex}`)
-  await lab.exec(1, `cat >${STORE}/blobs/sha256-${configHex}`, {stdin: config})
-  const dir = `${STORE}/manifests/registry.ollama.ai/library/big`
-  await lab.exec(1, `mkdir -p ${dir}; cat >${dir}/latest; chown -R ollama: ${STORE}`, {
-    stdin: manifest,
-  })
-}
-
-function* chunks(buffer) {
-  for (let at = 0; at < buffer.length; at += 16 * MIB) yield buffer.subarray(at, at + 16 * MIB)
+  const all = Buffer.alloc(mib * MIB)
+  for (let at = 0; at < all.length; at += 16 * MIB) randomFillSync(all, at, 16 * MIB)
+  return all
 }
 
 async function round(i) {

@@ -87,12 +87,17 @@ export const CATALOGUE = {
     about: 'the command failed on at least one of several nodes',
   },
   DOCTOR_FINDINGS: {exit: EXIT.failure, about: 'doctor found at least one problem'},
+  HOOK_FAILED: {
+    exit: EXIT.failure,
+    about: 'a program that the cluster file names as a hook failed, or may not be run',
+  },
   REMOTE_EXIT: {exit: EXIT.failure, about: 'a command on a node ended with a non-zero exit code'},
   // models
   MODEL_DAMAGED: {
     exit: EXIT.failure,
     about: 'files of a model are missing, or are not what their digests say',
   },
+  MODEL_PINNED: {exit: EXIT.conflict, about: 'the cluster file says that the model stays'},
   NO_SPACE: {exit: EXIT.failure, about: 'there is not enough room on the disk or in memory'},
   // inference
   MODEL_NOT_FOUND: {exit: EXIT.notFound, about: 'no node has the model'},

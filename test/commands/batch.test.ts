@@ -249,7 +249,7 @@ test('a model that no node has, and a cluster without nodes, end it at once', as
   expect(await batch()).toMatchObject({code: 4, stderr: expect.stringContaining('no node to ask')})
 })
 
-test('a running gateway is asked with low priority and says who answered', async () => {
+test('a running gateway is asked, and says who answered', async () => {
   const nodes = [await it.node(), await it.node()]
   it.write(nodes)
   const gateway = await it.serve()
@@ -261,4 +261,20 @@ test('a running gateway is asked with low priority and says who answered', async
   const {through, nodes: by} = JSON.parse(stdout)
   expect(through).toBe('gateway')
   expect(by.every(({node}: {node: string}) => /^n[12]$/.test(node))).toBe(true)
+})
+
+test('a long answer among short ones is not taken for a hang, in either form', async () => {
+  const slow = {slots: 2, decodeTokensPerS: 100, answerTokens: 300}
+  const nodes = [await it.node(slow), await it.node(slow)]
+  it.write(nodes)
+  const messages = [{role: 'user', content: 'q'}]
+  const ask = (most?: number) => [
+    {url: '/v1/chat/completions', body: {messages, ...(most ? {max_tokens: most} : {})}},
+    {messages, options: most ? {num_predict: most} : {}},
+  ]
+  give([...Array.from({length: 30}, () => ask(5)).flat(), ...ask()])
+  const {code, stdout} = await batch('--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({answered: 62, retried: 0})
+  expect(nodes.map(({cancelled}) => cancelled)).toEqual([0, 0])
 })

@@ -8,7 +8,7 @@ export type ModelCopyResult = CopiedModel
 export default class ModelCopy extends BaseCommand {
   static override summary = 'copy a model from one node to others'
   static override description =
-    'File by file over SSH: only what is missing there, checked by its digest, visible when whole. Run it again after it broke off: it goes on from what came.'
+    'File by file over SSH, from node to node where they reach each other: only what is missing there, checked by its digest, visible when whole. Run it again after it broke off: it goes on from what came.'
   static override examples = [
     '<%= config.bin %> model copy llama3.2:3b --from gpu-1 --to gpu-2,gpu-3',
   ]
@@ -25,6 +25,9 @@ export default class ModelCopy extends BaseCommand {
       delimiter: ',',
       helpValue: 'NODE',
     }),
+    relay: Flags.boolean({
+      summary: 'send the bytes through this machine, also where the nodes reach each other',
+    }),
     progress: progressFlag(),
   }
 
@@ -37,7 +40,13 @@ export default class ModelCopy extends BaseCommand {
     ])
     const tools = this.tools(flags)
     const result = await this.withProgress(flags.progress, (report) =>
-      copyModel(tools, {model: args.model, from: flags.from, to: flags.to, report}),
+      copyModel(tools, {
+        model: args.model,
+        from: flags.from,
+        to: flags.to,
+        relay: flags.relay,
+        report,
+      }),
     )
     this.say(describeCopied(result))
     const failure = failureAmong(result.nodes, 'did not get the model')

@@ -17,6 +17,8 @@ export interface CopyModelOptions {
   readonly from: string
   /** Names of the nodes that are to have it. */
   readonly to: readonly string[]
+  /** Send everything through this process, also where the nodes reach each other. */
+  readonly relay?: boolean
   readonly report: Reporter
   readonly signal?: AbortSignal
 }
@@ -46,8 +48,10 @@ export async function copyModel(tools: CopyTools, options: CopyModelOptions): Pr
   const sudoPassword = sudoPasswordOf(tools, undefined)
   const {store, manifest} = await openSource(tools, from, {model, sudoPassword, signal})
   const source = storeSource(store)
-  const {report} = options
-  const rows = await spreadModel(tools, {model, manifest, source, to, sudoPassword, report, signal})
+  const {report, relay} = options
+  const origin = relay ? undefined : store
+  const call = {model, manifest, source, origin, to, sudoPassword, report, signal}
+  const rows = await spreadModel(tools, call)
   const sizeBytes = blobsOf(manifest).reduce((sum, blob) => sum + blob.sizeBytes, 0)
   return {model, digest: manifest.digest, sizeBytes, from: from.name, nodes: rows}
 }

@@ -1,3 +1,4 @@
+import {resolveAlias} from '../cluster/alias.ts'
 import type {AnswerStats} from '../cluster/answer-stats.ts'
 import {embed} from '../ollama/client.ts'
 import type {EmbedRequest} from '../ollama/wire.ts'
@@ -27,8 +28,9 @@ const CHARACTERS_PER_TOKEN = 4
 /** Turns texts into vectors on the best node; failover and errors as `dispatch`. */
 export async function embedTexts(
   tools: Pick<Tools, 'cluster' | 'endpoint' | 'paths'>,
-  {body, note, ...options}: EmbedOptions,
+  {body: asked, note, ...options}: EmbedOptions,
 ): Promise<Embedded> {
+  const body = {...asked, model: resolveAlias(await tools.cluster(), asked.model)}
   const characters = [body.input].flat().reduce((sum, text) => sum + text.length, 0)
   const request = {
     model: body.model,

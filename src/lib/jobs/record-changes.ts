@@ -33,6 +33,7 @@ export function recorded(remote: Remote, record: (change: Change) => void): Remo
     target: remote.target,
     hostKey: remote.hostKey,
     certified: remote.certified,
+    login: remote.login,
     async exec(script, options = {}) {
       if (options.reads) return remote.exec(script, options)
       if (options.steps) return execSteps(remote, script, {options, record})

@@ -1,3 +1,4 @@
+import {resolveAlias} from '../cluster/alias.ts'
 import type {AnswerStats} from '../cluster/answer-stats.ts'
 import {OllamaxError} from '../errors.ts'
 import {chat, generate} from '../ollama/client.ts'
@@ -66,7 +67,11 @@ export async function runModel(tools: RunTools, options: RunOptions): Promise<An
 async function answer(tools: RunTools, options: RunOptions): Promise<Answer> {
   const cluster = await tools.cluster()
   const keepAlive = cluster.defaults?.keepAliveSeconds
-  const body = {...(keepAlive === undefined ? {} : {keep_alive: keepAlive}), ...options.body}
+  const body = {
+    ...(keepAlive === undefined ? {} : {keep_alive: keepAlive}),
+    ...options.body,
+    model: resolveAlias(cluster, options.body.model),
+  }
   let told = {response: '', thinking: '', shown: 0}
   const ask = async (to: Asked) => {
     told = {response: '', thinking: '', shown: 0}

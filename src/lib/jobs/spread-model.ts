@@ -2,9 +2,10 @@ import type {NodeSpec} from '../cluster/node.ts'
 import type {Reporter} from '../cluster/report.ts'
 import {roundSize} from '../cluster/size.ts'
 import {OllamaxError} from '../errors.ts'
-import {blobsOf, digestOf, type Manifest, manifestPath} from '../models/manifest.ts'
+import {type Blob, blobsOf, digestOf, type Manifest, manifestPath} from '../models/manifest.ts'
 import {lackOf, RESERVE_BYTES, spaceMissing} from '../models/plan-spread.ts'
 import {type BlobSource, relayBlob} from '../models/relay.ts'
+import {sendChain} from '../models/send-chain.ts'
 import type {Store} from '../models/store.ts'
 import {storeSink, writeManifest} from '../models/store-blobs.ts'
 import {copyMeter} from './copy-meter.ts'
@@ -19,6 +20,8 @@ export interface SpreadOptions {
   readonly model: string
   readonly manifest: Manifest
   readonly source: BlobSource
+  /** The store that the source reads: its host may send by itself. Absent: all goes through this process. */
+  readonly origin?: Store | undefined
   readonly to: readonly NodeSpec[]
   readonly sudoPassword: SudoPassword
   readonly report: Reporter
@@ -111,16 +114,85 @@ function noSpace({node, look}: Store, needed: number, missing: number): OllamaxE
   )
 }
 
-/** Sends every file to all who lack it and have not failed. */
+/** Sends what is lacking: host to host where they reach each other, through this process where they do not. */
 async function send(targets: readonly Target[], options: SpreadOptions): Promise<void> {
-  const {manifest, source, report, signal} = options
   const wanting = targets.filter((target) => target.lack.blobs.length > 0)
-  const step = `copy ${options.model}`
-  const meter = copyMeter(
-    report,
-    step,
-    wanting.map(({node, lack}) => ({node, ...lack})),
+  if (wanting.length === 0) return
+  const shares = wanting.map(({node, lack}) => ({node, ...lack}))
+  const meter = copyMeter(options.report, `copy ${options.model}`, shares)
+  const left = await sendFromHosts(wanting, options, meter)
+  if (left.length > 0) await sendThroughUs(left, options, meter)
+  meter.done()
+}
+
+type Meter = ReturnType<typeof copyMeter>
+
+function fail(target: Target, error: unknown, {report}: SpreadOptions, meter: Meter): void {
+  target.error = failureOf(error)
+  meter.failed(target.node)
+  report({kind: 'end', subject: target.node, ok: false, text: lineOf(target.error)})
+}
+
+/** Gives those who could not be reached so. */
+async function sendFromHosts(
+  wanting: readonly Target[],
+  options: SpreadOptions,
+  meter: Meter,
+): Promise<Target[]> {
+  const {origin, manifest, report, signal} = options
+  if (!origin) return [...wanting]
+  const chain = wanting.map((target) => ({store: target.store, blobs: target.lack.blobs}))
+  const counted = wanting.map(({lack}) => new Counted(lack))
+  const ends = await sendChain(
+    blobsOf(manifest),
+    {source: origin, targets: chain},
+    {
+      signal,
+      onBytes(link, blob, there) {
+        const at = chain.indexOf(link as (typeof chain)[number])
+        const target = wanting[at]
+        if (!target) return
+        target.sent = counted[at]?.add(blob, there) ?? 0
+        meter.sent(target.node, target.sent)
+      },
+    },
   )
+  return wanting.filter((target, at) => {
+    const end = ends[at]
+    if (end?.kind === 'there') {
+      target.sent = target.lack.bytes
+      meter.sent(target.node, target.sent)
+    }
+    if (end?.kind === 'failed') fail(target, end.error, options, meter)
+    if (end?.kind !== 'no-way') return false
+    const text = `no host reaches it (${end.why}), so the bytes go through this machine`
+    report({kind: 'note', subject: target.node, text})
+    return true
+  })
+}
+
+/** Bytes that came to one target, over all files. */
+class Counted {
+  readonly #parts: ReadonlyMap<string, number>
+  readonly #there = new Map<string, number>()
+
+  constructor({parts}: ReturnType<typeof lackOf>) {
+    this.#parts = parts
+  }
+
+  add(blob: Blob, there: number): number {
+    this.#there.set(blob.digest, there - (this.#parts.get(blob.digest) ?? 0))
+    return [...this.#there.values()].reduce((sum, bytes) => sum + Math.max(0, bytes), 0)
+  }
+}
+
+/** Each file is read once and handed to all who lack it and have not failed. */
+async function sendThroughUs(
+  wanting: readonly Target[],
+  options: SpreadOptions,
+  meter: Meter,
+): Promise<void> {
+  const {manifest, source, signal} = options
   for (const blob of blobsOf(manifest)) {
     const takers = wanting.filter(
       (target) => !target.error && target.lack.blobs.some(({digest}) => digest === blob.digest),
@@ -128,9 +200,10 @@ async function send(targets: readonly Target[], options: SpreadOptions): Promise
     if (takers.length === 0) continue
     const bySink = new Map(takers.map((target) => [storeSink(target.store), target]))
     const before = new Map(takers.map((target) => [target, target.sent]))
+    const sinks = [...bySink.keys()]
     const ends = await relayBlob(
       blob,
-      {source, sinks: [...bySink.keys()]},
+      {source, sinks},
       {
         signal,
         onBytes(sink, sent) {
@@ -143,13 +216,9 @@ async function send(targets: readonly Target[], options: SpreadOptions): Promise
     )
     for (const [sink, end] of ends) {
       const target = bySink.get(sink)
-      if (!target || end.ok) continue
-      target.error = failureOf(end.error)
-      meter.failed(target.node)
-      report({kind: 'end', subject: target.node, ok: false, text: lineOf(target.error)})
+      if (target && !end.ok) fail(target, end.error, options, meter)
     }
   }
-  meter.done()
 }
 
 async function publish(target: Target, options: SpreadOptions, begunMs: number): Promise<void> {

@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto'
-import {parseModelName} from '../cluster/model-name.ts'
+import {parseModelName, shortModelName} from '../cluster/model-name.ts'
 import {OllamaxError} from '../errors.ts'
 
 /** A file of a store, named by its content. */
@@ -90,3 +90,12 @@ export function notAName(name: string): OllamaxError {
 
 /** The hex digits alone, as blob files are named by them. */
 export const hexOf = (digest: string): string => digest.slice('sha256:'.length)
+
+/** The name of the model whose manifest lies there; undefined for a path that is none of a manifest. */
+export function nameOfPath(path: string): string | undefined {
+  const parts = path.split('/')
+  if (parts.length !== 4) return undefined
+  const tag = parts.pop()
+  const name = `${parts.join('/')}:${tag}`
+  return parseModelName(name) ? shortModelName(name) : undefined
+}

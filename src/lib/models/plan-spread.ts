@@ -8,6 +8,8 @@ export interface Lack {
   readonly bytes: number
   /** Bytes that an earlier copy left. */
   readonly partBytes: number
+  /** Of each file. */
+  readonly parts: ReadonlyMap<string, number>
 }
 
 /** Left free on a disk: a full one breaks more than Ollama. */
@@ -19,11 +21,11 @@ export function lackOf(manifest: Manifest, look: Pick<Look, 'blobs' | 'parts'>):
     ({digest, sizeBytes}) => look.blobs.get(digest)?.sizeBytes !== sizeBytes,
   )
   const total = blobs.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)
-  const partBytes = blobs.reduce(
-    (sum, {digest, sizeBytes}) => sum + Math.min(sizeBytes, look.parts.get(digest) ?? 0),
-    0,
+  const parts = new Map(
+    blobs.map(({digest, sizeBytes}) => [digest, Math.min(sizeBytes, look.parts.get(digest) ?? 0)]),
   )
-  return {blobs, bytes: total - partBytes, partBytes}
+  const partBytes = [...parts.values()].reduce((sum, bytes) => sum + bytes, 0)
+  return {blobs, bytes: total - partBytes, partBytes, parts}
 }
 
 /** Bytes by which a disk is too small for what it lacks; 0 where it fits or its room is unknown. */

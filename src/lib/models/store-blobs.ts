@@ -5,10 +5,10 @@ import type {Store} from './store.ts'
 import {READ_BLOB, WRITE_BLOB, WRITE_MANIFEST} from './store-scripts.ts'
 
 /** Transfers have no deadline as a whole: what stalls is found by other means. */
-const NO_DEADLINE_MS = 2 ** 31 - 1
+export const NO_DEADLINE_MS = 2 ** 31 - 1
 const BUSY = 75
 const WRONG = 76
-const BROKE_OFF = 77
+export const BROKE_OFF = 77
 const MISSING = 78
 
 /** Blobs out of a node's store. */
@@ -18,6 +18,7 @@ export function storeSource(store: Store): BlobSource {
       const {dir} = store.look
       let came = offset
       const said = await store.run(READ_BLOB, {
+        reads: true,
         args: [dir, hexOf(blob.digest), String(offset)],
         signal,
         timeoutMs: NO_DEADLINE_MS,
@@ -50,6 +51,7 @@ export function storeSink(store: Store): BlobSink {
     async write(blob, offset, {bytes, signal}) {
       const hex = hexOf(blob.digest)
       const said = await store.run(WRITE_BLOB, {
+        title: `write the file ${blob.digest} of a model`,
         args: [look.dir, hex, String(blob.sizeBytes), String(offset), look.owner],
         stdin: bytes,
         signal,
@@ -60,13 +62,15 @@ export function storeSink(store: Store): BlobSink {
   }
 }
 
-interface Said {
+/** How such a script ended. */
+export interface Said {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
-function notWritten({node, look}: Store, blob: Blob, said: Said): OllamaxError {
+/** What a WRITE_BLOB that did not end well means. */
+export function notWritten({node, look}: Store, blob: Blob, said: Said): OllamaxError {
   const short = blob.digest.slice(0, 19)
   const details = {node, digest: blob.digest, exit: said.code, stderr: said.stderr.slice(-500)}
   if (said.code === BUSY)
@@ -113,7 +117,8 @@ export async function writeManifest(
   const {dir, owner} = store.look
   const files = blobsOf(manifest).map(({digest, sizeBytes}) => `${hexOf(digest)}:${sizeBytes}`)
   const args = [dir, path, manifest.bytes.toString('base64'), owner, ...files]
-  const said = await store.run(WRITE_MANIFEST, {args, signal})
+  const title = `make the model ${path} visible`
+  const said = await store.run(WRITE_MANIFEST, {title, args, signal})
   if (said.code === 0) return
   const details = {node: store.node, exit: said.code, stderr: said.stderr.slice(-500)}
   if (said.code === MISSING)

@@ -8,7 +8,9 @@ have() { command -v "$1" >/dev/null 2>&1; }
 sum() { if have openssl; then openssl dgst -sha256 -r; elif have sha256sum; then sha256sum; else shasum -a 256; fi; }
 `
 
-const script = (text: TemplateStringsArray) => (BASE + String.raw(text)).replaceAll('@{', '${')
+/** A script from its text. */
+export const script = (text: TemplateStringsArray) =>
+  (BASE + String.raw(text)).replaceAll('@{', '${')
 
 /**
  * Looks at a host's store, changing nothing. `$1` its directory if that is known, `$2` `user` where Ollama runs below the

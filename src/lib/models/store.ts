@@ -1,5 +1,6 @@
 import {OllamaxError} from '../errors.ts'
-import {asRoot, rootFor} from '../provision/privilege.ts'
+import {asRoot, rootFor, scriptAsRoot} from '../provision/privilege.ts'
+import {commandLine} from '../ssh/channels/exec.ts'
 import type {ExecOptions, ExecResult, Remote} from '../ssh/remote.ts'
 import {type Look, readLook} from './read-look.ts'
 import {LOOK} from './store-scripts.ts'
@@ -9,6 +10,14 @@ export interface Store {
   readonly node: string
   /** As it was when it was opened. */
   readonly look: Look
+  readonly remote: Remote
+  /** True where its files are read through sudo, which wants no password. */
+  readonly bySudo: boolean
+  /**
+   * The line by which whoever logs in there runs a script of ours with the rights that the store needs; undefined where
+   * that takes a password. The script's output begins after a line with `marker`.
+   */
+  line(script: string, args: readonly string[], marker: string): string | undefined
   /** Runs a script of ours with the rights that the store needs. */
   run(script: string, options: ExecOptions): Promise<ExecResult>
 }
@@ -32,17 +41,34 @@ export interface OpenStoreOptions {
  */
 export async function openStore(remote: Remote, options: OpenStoreOptions): Promise<Store> {
   const {node, dir = '', install = '', manifests = [], signal} = options
-  const call = {args: [dir, install, ...manifests], signal}
+  const call = {args: [dir, install, ...manifests], reads: true, signal} as const
   const first = lookIn(await remote.exec(LOOK, call), node)
   if (mayUse(first, options.access))
-    return {node, look: first, run: (script, more) => remote.exec(script, more)}
+    return {
+      node,
+      look: first,
+      remote,
+      bySudo: false,
+      line: (script, args, marker) => commandLine(script, args, {marker}),
+      run: (script, more) => remote.exec(script, more),
+    }
   const root = await rootFor(first.sudo, options.sudoPassword)
   if (!root || root.kind === 'is-root') throw noRights(node, first, options.access)
   // Found as the login account: root has a home of its own.
-  const again = {args: [first.dir, install, ...manifests], signal}
+  const again = {args: [first.dir, install, ...manifests], reads: true, signal} as const
   const seen = lookIn(await asRoot(remote, root, {script: LOOK, options: again}), node)
   const look = seen.exists ? seen : {...seen, owner: first.owner}
-  return {node, look, run: (script, more) => asRoot(remote, root, {script, options: more})}
+  return {
+    node,
+    look,
+    remote,
+    bySudo: root.kind === 'sudo',
+    line(script, args, marker) {
+      const call = scriptAsRoot(root, script, args)
+      return call && commandLine(call.script, call.args, {marker})
+    },
+    run: (script, more) => asRoot(remote, root, {script, options: more}),
+  }
 }
 
 /** Without a store there is nothing to read, and writing begins with making one. */

@@ -104,6 +104,63 @@ export async function* pull(
   if (last !== 'success') throw endedEarly()
 }
 
+/** Sends a request that tells its progress in lines, and gives the status of the last one. */
+export async function lastStatus(
+  endpoint: Endpoint,
+  path: string,
+  {request, options}: {readonly request: object; readonly options: CallOptions},
+): Promise<string> {
+  let last = ''
+  for await (const {status} of await openLines(endpoint, post(path, request, options)))
+    if (typeof status === 'string') last = status
+  return last
+}
+
+/** Takes a model off a node's disk. */
+export async function deleteModel(
+  endpoint: Endpoint,
+  model: string,
+  options: CallOptions,
+): Promise<void> {
+  const body = JSON.stringify({model})
+  await done(await openRequest(endpoint, {method: 'DELETE', path: '/api/delete', body, ...options}))
+}
+
+/** How long a model is to stay in memory; it is loaded for that where it is not there. */
+export interface KeepRequest {
+  readonly model: string
+  /** As Ollama's `keep_alive`: 0 unloads it, negative keeps it for ever; absent: as the node does by itself. */
+  readonly keepAlive?: string | number
+  /** It makes vectors and no text: such a model is loaded by another call. */
+  readonly embedding?: boolean
+  readonly options?: Readonly<Record<string, unknown>>
+}
+
+/** Loads a model or changes how long it stays; resolves when it is so. The load ends if the call is aborted. */
+export async function keepInMemory(
+  endpoint: Endpoint,
+  {model, keepAlive, embedding, options: run}: KeepRequest,
+  options: CallOptions,
+): Promise<void> {
+  const body = {
+    model,
+    ...(keepAlive === undefined ? {} : {keep_alive: keepAlive}),
+    ...(run === undefined ? {} : {options: run}),
+  }
+  // Unloading asks for no capability, so there the common call does.
+  const request =
+    embedding && keepAlive !== 0
+      ? post('/api/embed', {...body, input: []}, options)
+      : post('/api/generate', {...body, stream: false}, options)
+  await done(await openRequest(endpoint, request))
+}
+
+/** Reads an answer whose content says nothing. */
+async function done(response: Awaited<ReturnType<typeof openRequest>>): Promise<void> {
+  await expectOk(response)
+  for await (const _ of response.body);
+}
+
 async function openAnswer(
   endpoint: Endpoint,
   path: string,

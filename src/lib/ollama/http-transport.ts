@@ -1,4 +1,5 @@
 import {type IncomingMessage, type RequestOptions, request as sendHttp} from 'node:http'
+import {pipeline, Readable} from 'node:stream'
 import type {Endpoint} from './endpoint.ts'
 import type {Transport, WireRequest} from './request.ts'
 
@@ -27,7 +28,10 @@ export function httpTransport(endpoint: Straight): Transport {
         if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', connected)
         else connected()
       })
-      sent.end(request.body)
+      if (request.body instanceof Readable) {
+        // A node may refuse before it has read all: then its answer counts, not the broken pipe.
+        pipeline(request.body, sent, (error) => error && sent.destroy(error))
+      } else sent.end(request.body)
     })
   }
 }
@@ -36,7 +40,8 @@ function optionsFor(endpoint: Straight, request: WireRequest): RequestOptions & 
   const headers: Record<string, string | number> = {...request.headers}
   if (request.body !== undefined) {
     headers['content-type'] ??= 'application/json'
-    headers['content-length'] = Buffer.byteLength(request.body)
+    if (!(request.body instanceof Readable))
+      headers['content-length'] = Buffer.byteLength(request.body)
   }
   if (endpoint.kind === 'socket') {
     // Ollama on a loopback address refuses foreign host names.

@@ -8,7 +8,8 @@ export interface WireRequest {
   readonly method: 'GET' | 'POST' | 'HEAD' | 'DELETE' | 'PUT'
   /** Begins with `/`; joined below the endpoint's own path. */
   readonly path: string
-  readonly body?: string | Uint8Array
+  /** A stream needs its `content-length` among the headers. */
+  readonly body?: string | Uint8Array | Readable
   readonly headers?: Readonly<Record<string, string>>
   readonly signal: AbortSignal
   /** Until the connection stands. Default 10,000. */

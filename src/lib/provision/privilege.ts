@@ -58,6 +58,16 @@ function behindPassword(password: string, stdin: ExecOptions['stdin']): string |
   )
 }
 
+/** A script as one that anybody may run who may become root there without a password; undefined where one is wanted. */
+export function scriptAsRoot(
+  root: Root,
+  script: string,
+  args: readonly string[],
+): {readonly script: string; readonly args: readonly string[]} | undefined {
+  if (root.kind === 'is-root') return {script, args}
+  return root.kind === 'sudo' ? {script: SUDO, args: [script, ...args]} : undefined
+}
+
 /** A terminal may have echoed the password before sudo turned that off: it goes no further. */
 function hide(result: ExecResult, password: string): ExecResult {
   const clean = (text: string) => (password === '' ? text : text.replaceAll(password, ''))

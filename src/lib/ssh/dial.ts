@@ -77,7 +77,11 @@ function remoteOver(
     hostKey: about.hop.hostKey,
     certified: about.hop.trust === 'authority',
     lost: wire.lost,
-    exec: (script, options) => exec(wire, script, options),
+    login: about.hop.login,
+    exec: (script, options) =>
+      options?.lend
+        ? about.hop.lent.during(options.lend, () => exec(wire, script, options))
+        : exec(wire, script, options),
     put: (source, path, options) => put(wire, source, path, options),
     forward: (port, options) => openForward(wire, port, options),
     shell: (command) =>

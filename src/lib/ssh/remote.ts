@@ -1,4 +1,5 @@
 import type {Duplex, Readable} from 'node:stream'
+import type {Login} from './connect/lend-login.ts'
 
 /** What ran on the other side, once it has ended. */
 export interface ExecResult {
@@ -36,6 +37,8 @@ export interface ExecOptions {
   /** Default 60,000. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
+  /** While the script runs it may log in to that one machine in our name, through SSH_AUTH_SOCK. */
+  readonly lend?: Login | undefined
 }
 
 export interface PutOptions {
@@ -64,6 +67,8 @@ export interface Remote {
    * authority, so it is not to be pinned.
    */
   readonly certified: boolean
+  /** How another machine could log in here in our name, see `ExecOptions.lend`; undefined where none could. */
+  readonly login?: Login | undefined
   /**
    * Runs a constant POSIX script by `/bin/sh`, values as `args`. Output of the account's own start-up
    * files is kept out of `stdout`. A non-zero exit code is a result, not an error.

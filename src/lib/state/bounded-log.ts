@@ -1,6 +1,5 @@
 import {
   appendFileSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -38,19 +37,24 @@ export function appendTo(log: BoundedLog, value: object): void {
 
 /** Two processes may do this at once: one of them then finds nothing, or puts a short file aside. */
 function putAside(log: BoundedLog): void {
-  const nameAt = (ms: number) =>
-    `${log.name}-${new Date(ms).toISOString().replaceAll(/[:.]/g, '-')}-${process.pid}.jsonl`
-  // Later than the last one, also where both were full within a millisecond: its lines must stay.
-  let ms = Date.now()
-  while (existsSync(join(log.directory, nameAt(ms)))) ms++
+  const name = nextName(log, asideOf(log).at(-1))
   try {
-    renameSync(fileOf(log), join(log.directory, nameAt(ms)))
+    renameSync(fileOf(log), join(log.directory, name))
   } catch (error) {
     if ((error as {code?: string}).code !== 'ENOENT') throw error
   }
   const aside = asideOf(log)
   for (const old of aside.slice(0, Math.max(0, aside.length - log.kept)))
     rmSync(join(log.directory, old), {force: true})
+}
+
+/** Behind the last one in order, whatever the clock says: a rename onto a file would be that one's end. */
+function nextName({name}: BoundedLog, last: string | undefined): string {
+  const now = new Date().toISOString().replaceAll(/[:.]/g, '-')
+  const [, stamp = '', count = '0'] = /-(\d{4}-[\dT-]+Z)-(\d+)\.jsonl$/.exec(last ?? '') ?? []
+  const follows = stamp >= now
+  const more = String(follows ? Number(count) + 1 : 0).padStart(6, '0')
+  return `${name}-${follows ? stamp : now}-${more}.jsonl`
 }
 
 function asideOf({directory, name}: BoundedLog): string[] {

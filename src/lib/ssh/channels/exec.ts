@@ -64,8 +64,10 @@ export async function exec(
     const line = commandLine(script, options.args ?? [], {marker, pty: options.pty ?? false})
     // No echo, and no CR before each line feed.
     const pty = options.pty ? {pty: {term: 'dumb', modes: {ECHO: 0, ONLCR: 0}} as const} : {}
+    // Its types know it only for shells.
+    const how = options.lend ? {...pty, agentForward: true} : pty
     const channel = await wire
-      .session<ClientChannel>((client, done) => client.exec(line, pty, done), signal)
+      .session<ClientChannel>((client, done) => client.exec(line, how, done), signal)
       .catch((error) => {
         throw OllamaxError.is(error) || signal.aborted ? error : noShell(wire, messageOf(error))
       })

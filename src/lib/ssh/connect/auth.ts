@@ -10,11 +10,14 @@ import {isAbort, messageOf, OllamaxError} from '../../errors.ts'
 import type {SshTarget} from '../target.ts'
 import type {AuthOptions, Step} from './auth-step.ts'
 import {fingerprintOf} from './known-hosts.ts'
+import type {Signer} from './lend-login.ts'
 import {givenPassword, talkSteps} from './talk.ts'
 
 /** The credentials of one connection attempt, and the story of what became of them. */
 export interface Credentials {
   readonly handler: AuthHandlerMiddleware
+  /** The key that was offered last: once the login has succeeded, the one that it was made with. */
+  signer(): Signer | undefined
   /** The error to show after the server's last no. */
   denied(cause?: unknown): OllamaxError
 }
@@ -26,7 +29,13 @@ export interface Credentials {
  */
 export async function prepareCredentials(options: AuthOptions): Promise<Credentials> {
   const {target} = options
-  const story: Story = {tried: [], notes: [], offered: undefined, signed: false}
+  const story: Story = {
+    tried: [],
+    notes: [],
+    offered: undefined,
+    signed: false,
+    signer: undefined,
+  }
   const keys = target.authMethods.includes('publickey') ? await keySteps(options, story) : []
   const steps = methodsInTurn(options).flatMap((method) =>
     method === 'publickey' ? keys : [...talkSteps(method, options)],
@@ -48,7 +57,11 @@ export async function prepareCredentials(options: AuthOptions): Promise<Credenti
       options.fail,
     )
   }
-  return {handler, denied: (cause) => deniedError(options, story, cause)}
+  return {
+    handler,
+    signer: () => story.signer,
+    denied: (cause) => deniedError(options, story, cause),
+  }
 }
 
 /**
@@ -68,6 +81,7 @@ interface Story {
   readonly notes: string[]
   offered: readonly string[] | undefined
   signed: boolean
+  signer: Signer | undefined
 }
 
 async function nextStep(
@@ -80,6 +94,7 @@ async function nextStep(
     const step = steps.splice(at, 1)[0]
     if (at < 0 || !step) return undefined
     try {
+      story.signer = undefined
       const auth = await step.make()
       if (!auth) continue
       story.tried.push(step.label)
@@ -136,6 +151,10 @@ function offer(
   story: Story,
   sign: (data: Buffer, options: SigningRequestOptions) => Promise<Buffer>,
 ): AnyAuthMethod {
+  story.signer = {
+    key,
+    sign: (data, hash) => sign(data, hash === undefined ? {} : ({hash} as SigningRequestOptions)),
+  }
   class OneKey extends ssh2.BaseAgent<ParsedKey> {
     getIdentities(cb: (error?: Error | null, keys?: ParsedKey[]) => void): void {
       cb(null, [key])
@@ -162,14 +181,22 @@ async function offerFile(
   story: Story,
 ): Promise<AnyAuthMethod | undefined> {
   const username = options.target.user
-  if (file.open) return {type: 'publickey', username, key: file.open}
+  if (file.open) {
+    const key = file.open
+    story.signer = {key, sign: async (data, hash) => signBy(key, data, hash)}
+    return {type: 'publickey', username, key}
+  }
   if (!file.pub) return {type: 'publickey', username, key: await unlock(file, options)}
   return offer(options, file.pub, story, async (data, how) => {
     const key = await unlock(file, options)
-    const signed: Buffer | Error = key.sign(data, how.hash)
-    if (signed instanceof Error) throw signed
-    return signed
+    return signBy(key, data, how.hash)
   })
+}
+
+function signBy(key: ParsedKey, data: Buffer, hash: string | undefined): Buffer {
+  const signed: Buffer | Error = key.sign(data, hash)
+  if (signed instanceof Error) throw signed
+  return signed
 }
 
 /** Opens a locked key by the caller's, the environment's or the user's passphrase (three tries). */

@@ -6,6 +6,7 @@ import type {SshTarget} from '../target.ts'
 import {type Credentials, prepareCredentials} from './auth.ts'
 import type {Secrets} from './auth-step.ts'
 import {fetchCertificate} from './fetch-certificate.ts'
+import {gatherWrites} from './gather-writes.ts'
 import {certifiedType, judgeCertificate, type Verdict} from './host-certificate.ts'
 import {
   CertificateWanted,
@@ -22,6 +23,7 @@ import {
   typeOf,
 } from './host-record.ts'
 import {fingerprintOf, keyTypeOf} from './known-hosts.ts'
+import {canBeLent, LentLogins, type Login} from './lend-login.ts'
 import {at, notSsh, openStream, type Route} from './route.ts'
 
 export interface HopOptions extends HostKeyPolicy, Route {
@@ -36,6 +38,10 @@ export interface Hop {
   readonly hostKey: string
   /** What made it so. */
   readonly trust: Trust
+  /** How another machine could log in there in our name; absent where only a password or the like was taken. */
+  readonly login?: Login
+  /** What this machine may log in to in our name, and when. */
+  readonly lent: LentLogins
 }
 
 const AUTH_MS = 30_000
@@ -178,20 +184,25 @@ async function attempt(record: HostRecord, options: HopOptions, attempt: Attempt
     stream = await openStream(target, options, deadline.signal)
     // ssh2 listens only while it is connected; a late error of a stream given up is nobody's.
     stream.on('error', () => {})
+    gatherWrites(stream)
     const ready = handshake(client, {target, story, credentials})
     client.once('handshake', () => {
       story.phase = 'login'
       deadline.clear()
     })
+    const lent = new LentLogins()
     client.connect({
       ...settingsOf(target, algorithms),
+      agent: lent,
       sock: stream,
       authHandler: credentials.handler,
       hostVerifier: verifier({record, verdict, options, story, fail, deadline: both}),
     })
     const early = abortable(deadline.signal, Promise.race([ready, failure.promise]))
     await abortable(auth.signal, early)
-    return {client, hostKey: story.hostKey, trust: story.trust}
+    const login = loginOf(target, story, {credentials, stream})
+    const {hostKey, trust} = story
+    return {client, hostKey, trust, lent, ...(login ? {login} : {})}
   } catch (error) {
     client.on('error', () => {})
     client.destroy()
@@ -234,6 +245,7 @@ function verifier({record, verdict, options, story, fail, deadline}: Judging) {
     judged.then(
       (trust) => {
         story.trust = trust
+        story.hostKeyBytes = Buffer.from(key)
         trusted = Buffer.from(key)
         verify(true)
       },
@@ -249,7 +261,23 @@ function verifier({record, verdict, options, story, fail, deadline}: Judging) {
 interface Story {
   phase: 'banner' | 'host key' | 'login'
   hostKey: string
+  hostKeyBytes?: Buffer
   trust: Trust
+}
+
+function loginOf(
+  target: SshTarget,
+  story: Story,
+  {credentials, stream}: {readonly credentials: Credentials; readonly stream: Duplex},
+): Login | undefined {
+  const signer = credentials.signer()
+  if (!signer || !story.hostKeyBytes || !canBeLent(signer.key)) return undefined
+  const {user, port} = target
+  // The name may be one of our own files; the address that answered is the same for all in one network.
+  const {remoteAddress: host = target.host} = stream as Duplex & {remoteAddress?: string}
+  const {hostKey, hostKeyBytes} = story
+  const hostKeyLine = `${keyTypeOf(hostKeyBytes)} ${hostKeyBytes.toString('base64')}`
+  return {user, host, port, hostKey, hostKeyLine, signer}
 }
 
 function handshake(

@@ -1,0 +1,47 @@
+import {Flags} from '@oclif/core'
+import {BaseCommand} from '../../lib/cli/base-command.ts'
+import {labelSelectorFlag, modelArg, nodesFlag, progressFlag} from '../../lib/cli/flags.ts'
+import type {PulledModel} from '../../lib/jobs/pull-model.ts'
+
+export type ModelPullResult = PulledModel
+
+export default class ModelPull extends BaseCommand {
+  static override summary = 'get a model from its registry, once, and bring it to several nodes'
+  static override description =
+    'One node pulls it with its own Ollama, the others get it from that one over SSH. Without any choice one node gets it: one that has it already, or the one with most room.'
+  static override examples = [
+    '<%= config.bin %> model pull llama3.2:3b',
+    '<%= config.bin %> model pull llama3.2:3b --replicas 3 --label tier=fast',
+    '<%= config.bin %> model pull llama3.2:3b --nodes gpu-1,gpu-2',
+  ]
+  static override args = {model: modelArg()}
+  static override flags = {
+    nodes: nodesFlag('nodes that are to have it, or may have it with --replicas'),
+    label: labelSelectorFlag(),
+    replicas: Flags.integer({summary: 'how many of those nodes are to have it', min: 1}),
+    insecure: Flags.boolean({summary: 'take a registry without a certificate'}),
+    progress: progressFlag(),
+  }
+
+  async run(): Promise<ModelPullResult> {
+    const {args, flags} = await this.parse(ModelPull)
+    const [{pullModel}, {chooseTargets}, {describePulled}, {failureAmong}] = await Promise.all([
+      import('../../lib/jobs/pull-model.ts'),
+      import('../../lib/jobs/choose-targets.ts'),
+      import('../../lib/cli/describe-models.ts'),
+      import('../../lib/jobs/node-failure.ts'),
+    ])
+    const {model} = args
+    const {replicas, insecure} = flags
+    const tools = this.tools(flags)
+    const selection = {names: flags.nodes, labels: flags.label}
+    const result = await this.withProgress(flags.progress, async (report) => {
+      const to = await chooseTargets(tools, {model, selection, replicas})
+      return pullModel(tools, {model, to, insecure, report})
+    })
+    this.say(describePulled(result))
+    const failure = failureAmong(result.nodes, 'did not get the model')
+    if (failure) throw failure
+    return result
+  }
+}

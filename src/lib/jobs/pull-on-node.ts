@@ -1,0 +1,115 @@
+import type {NodeSpec} from '../cluster/node.ts'
+import type {Reporter} from '../cluster/report.ts'
+import {roundSize} from '../cluster/size.ts'
+import {messageOf, OllamaxError} from '../errors.ts'
+import {pull} from '../ollama/client.ts'
+import type {Tools} from './tools.ts'
+
+export interface PullOnNodeOptions {
+  readonly model: string
+  readonly insecure: boolean
+  /** Room where its models lie; absent: unknown. */
+  readonly freeBytes: number | undefined
+  readonly report: Reporter
+  readonly signal: AbortSignal
+}
+
+/** A large model's checksum is reckoned in silence. */
+const LIMITS = {connectTimeoutMs: 30_000, headersTimeoutMs: 60_000, idleTimeoutMs: 600_000}
+const EVERY_MS = 100
+
+/**
+ * Lets a node's Ollama pull a model, with its own resume; ends the pull when the call is aborted. NO_SPACE as soon as
+ * the node tells that more is to come than there is room for; MODEL_NOT_FOUND where the registry has no such model;
+ * NODE_ERROR with the node's words otherwise.
+ */
+export async function pullOnNode(
+  tools: Pick<Tools, 'endpoint'>,
+  node: NodeSpec,
+  options: PullOnNodeOptions,
+): Promise<void> {
+  const {model, insecure, report, signal} = options
+  const step = `pull ${model}`
+  const subject = node.name
+  const beganMs = performance.now()
+  const sums = new Sums()
+  let toldMs = 0
+  report({kind: 'start', subject, step})
+  try {
+    const endpoint = await tools.endpoint(node)
+    const request = {model, ...(insecure ? {insecure} : {})}
+    for await (const line of pull(endpoint, request, {signal, ...LIMITS})) {
+      const {digest, total, completed} = line
+      if (digest === undefined || total === undefined) continue
+      sums.add(digest, total, completed ?? 0)
+      checkRoom(node.name, sums, options)
+      const nowMs = performance.now()
+      if (nowMs - toldMs < EVERY_MS && sums.done < sums.total) continue
+      toldMs = nowMs
+      report({kind: 'bytes', subject, step, done: sums.done, total: sums.total})
+    }
+    report({kind: 'done', subject, step, ms: performance.now() - beganMs})
+  } catch (error) {
+    signal.throwIfAborted()
+    throw translated(error, {model, node: node.name})
+  }
+}
+
+/** What Ollama tells of each file, summed up. */
+class Sums {
+  readonly #files = new Map<string, {total: number; done: number; there: number}>()
+
+  add(digest: string, total: number, done: number): void {
+    const there = this.#files.get(digest)?.there ?? done
+    this.#files.set(digest, {total, done, there})
+  }
+  get total(): number {
+    return [...this.#files.values()].reduce((sum, file) => sum + file.total, 0)
+  }
+  get done(): number {
+    return [...this.#files.values()].reduce((sum, file) => sum + file.done, 0)
+  }
+  /** Bytes that were there when the pull began. */
+  get there(): number {
+    return [...this.#files.values()].reduce((sum, file) => sum + file.there, 0)
+  }
+}
+
+function checkRoom(node: string, sums: Sums, {freeBytes, model}: PullOnNodeOptions): void {
+  const needed = sums.total - sums.there
+  if (freeBytes === undefined || needed <= freeBytes) return
+  throw new OllamaxError(
+    'NO_SPACE',
+    `${node}: ${model} needs ${roundSize(needed)} more, and ${roundSize(freeBytes)} are free there`,
+    {
+      suggestions: ['make room there: ollamax model prune, ollamax model remove'],
+      details: {node, model, neededBytes: needed, freeBytes},
+    },
+  )
+}
+
+function translated(error: unknown, about: {model: string; node: string}): unknown {
+  if (!OllamaxError.is(error, 'NODE_ERROR')) return error
+  const words = messageOf(error)
+  const {model, node} = about
+  if (/file does not exist|not found/.test(words))
+    return new OllamaxError('MODEL_NOT_FOUND', `${node} finds no model ${model} in its registry`, {
+      cause: error,
+      suggestions: ['check the spelling at https://ollama.com/library'],
+      details: about,
+    })
+  if (/no space left/i.test(words))
+    return new OllamaxError('NO_SPACE', `${node}: the disk is full: ${words}`, {
+      cause: error,
+      suggestions: ['make room there: ollamax model prune, ollamax model remove'],
+      details: about,
+    })
+  return new OllamaxError('NODE_ERROR', `${node} cannot pull ${model}: ${words}`, {
+    cause: error,
+    suggestions: [
+      `does that machine reach the registry? ollamax node exec ${node} -- curl -sI https://registry.ollama.ai`,
+      'without internet: ollamax model import FILE, or ollamax model copy',
+    ],
+    details: about,
+  })
+}
