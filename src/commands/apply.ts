@@ -24,6 +24,11 @@ export default class Apply extends BaseCommand {
       summary: 'archive of an Ollama release for nodes that lack the version they should have',
       helpValue: 'FILE',
     }),
+    'drain-timeout': Flags.string({
+      summary: 'longest time to wait for the requests that run on a node that is to be changed',
+      helpValue: '10m',
+      default: '10m',
+    }),
     ...fleetFlags(),
     progress: progressFlag(),
   }
@@ -44,6 +49,7 @@ export default class Apply extends BaseCommand {
     const result = await applyDesired(this.tools(flags), {
       ...{yes, prune, artifact, concurrency, show},
       timeoutMs: parseDuration(timeout),
+      drainMs: parseDuration(flags['drain-timeout']),
       doing: (work) => this.withProgress(flags.progress, work),
     })
     const text = await describeApplied(result)

@@ -113,7 +113,10 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
     if (options.reconcile) {
       const {keepFleet} = await import('./reconcile/keep-fleet.ts')
       const own = {...tools, cluster: source.cluster}
-      keeper = keepFleet(own, {cluster: source.name, log, ...options.reconcile})
+      keeper = keepFleet(own, {
+        ...{cluster: source.name, rolls: options.config === undefined, log},
+        ...options.reconcile,
+      })
     }
     await aborted(signal)
     log.info('shutting down', {running: front.size})

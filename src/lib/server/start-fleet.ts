@@ -5,6 +5,7 @@ import {policyNamed} from '../balancer/policies.ts'
 import type {Rate} from '../balancer/rates.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
+import {effectiveOllama} from '../desired/effective.ts'
 import {Fleet} from '../gateway/fleet.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {NodeEndpoint} from '../ollama/endpoint.ts'
@@ -65,7 +66,10 @@ export function startFleet(
   const apply = (wanted: Cluster) => {
     fleet.setNodes(wanted.nodes)
     hooks.tell((nowMs) => {
-      dispatcher.setNodes(wanted.nodes.map(balancedNode), nowMs)
+      dispatcher.setNodes(
+        wanted.nodes.map((node) => balancedNode({...node, ollama: effectiveOllama(wanted, node)})),
+        nowMs,
+      )
       dispatcher.setPolicy(policyNamed(wanted.policy))
       dispatcher.setHedging(wanted.gateway?.hedge ?? false)
     })

@@ -29,7 +29,7 @@ async function applied(answer: (file: string) => Promise<boolean>) {
   })
   try {
     return await applyDesired(tools, {
-      ...{yes: false, concurrency: 4, timeoutMs: 5000},
+      ...{yes: false, concurrency: 4, timeoutMs: 5000, drainMs: 1000},
       show: ({changes}) => shown.push(changes),
       doing: (work) => work(() => {}),
     })

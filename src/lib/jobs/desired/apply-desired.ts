@@ -4,10 +4,9 @@ import {actionsOf, type ClusterAction, planChanges} from '../../desired/cluster-
 import {describeAction} from '../../desired/describe-action.ts'
 import {replicaKey} from '../../desired/placement.ts'
 import {OllamaxError} from '../../errors.ts'
-import {type Artifact, inspectArtifact} from '../../provision/artifact.ts'
+import {inspectArtifact} from '../../provision/artifact.ts'
 import {confirmed} from '../confirm.ts'
 import {interruptedAfter} from '../interrupted.ts'
-import {sudoPasswordOf} from '../sudo-password.ts'
 import {withDeployLock} from '../with-deploy-lock.ts'
 import {makeFleetWork, type WorkTools} from './fleet-work.ts'
 import {
@@ -23,6 +22,8 @@ export interface ApplyDesiredOptions extends Omit<PlanDesiredOptions, 'prefer'> 
   readonly yes: boolean
   /** Path of an archive for hosts that lack the version they should have. */
   readonly artifact?: string | undefined
+  /** Longest wait for the requests that run on a node that is to be changed. */
+  readonly drainMs: number
   /** Called with what would be done, before it is asked for. */
   readonly show: (plan: DesiredPlan) => void
   /** Runs what is done and shows its progress; nothing is asked or shown within. */
@@ -47,33 +48,33 @@ export async function applyDesired(
   options: ApplyDesiredOptions,
 ): Promise<AppliedPlan> {
   const {signal} = tools
-  const {artifact: path} = options
-  const artifact = path === undefined ? undefined : await inspectArtifact(path, {signal})
+  const {artifact} = options
+  // A bad one is told before anybody is asked.
+  if (artifact !== undefined) await inspectArtifact(artifact, {signal})
   const {plan: shown} = await planDesired(tools, options)
   options.show(shown)
   const failure = planFailure(shown)
   if (failure) throw failure
   if (shown.changes === 0) return {cluster: shown.cluster, actions: [], left: 0}
   await confirmed(tools, options.yes, questionOf(shown))
-  const work = (report: Reporter) => doShown(tools, {shown, options, artifact, report})
+  const work = (report: Reporter) => doShown(tools, {shown, options, report})
   return withDeployLock(tools, {reason: reasonOf(shown)}, () => options.doing(work))
 }
 
 interface Confirmed {
   readonly shown: DesiredPlan
   readonly options: ApplyDesiredOptions
-  readonly artifact: Artifact | undefined
   readonly report: Reporter
 }
 
 async function doShown(
   tools: WorkTools,
-  {shown, options, artifact, report}: Confirmed,
+  {shown, options, report}: Confirmed,
 ): Promise<AppliedPlan> {
   const prefer = new Set(shown.replicas.map(({model, node}) => replicaKey(model, node)))
   const {plan, cluster} = await planDesired(tools, {...options, prefer})
   refuseChanged(shown, plan)
-  const actions = await doPlan(tools, {plan, cluster, options, artifact, report})
+  const actions = await doPlan(tools, {plan, cluster, options, report})
   const bad = actions.some(({outcome}) => outcome === 'failed')
   const left = bad ? 'unknown' : (await planDesired(tools, {...options, prefer})).plan.changes
   return {cluster: plan.cluster, actions, left}
@@ -86,11 +87,12 @@ interface Doing extends Omit<Confirmed, 'shown'> {
 
 async function doPlan(
   tools: WorkTools,
-  {plan, cluster, options, artifact, report}: Doing,
+  {plan, cluster, options, report}: Doing,
 ): Promise<DoneAction[]> {
   const done: DoneAction[] = []
-  const sudoPassword = sudoPasswordOf(tools, undefined)
-  const work = makeFleetWork(tools, {cluster, artifact, sudoPassword, report})
+  const {artifact, drainMs} = options
+  const reason = reasonOf(plan)
+  const work = makeFleetWork(tools, {cluster, artifact, drainMs, rolls: true, reason, report})
   const words = ({node, what}: DoneAction) => `${node}: ${what}`
   try {
     return await runWaves(plan.waves, {

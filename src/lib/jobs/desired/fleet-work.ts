@@ -1,25 +1,36 @@
 import {modelKey} from '../../cluster/model-name.ts'
-import type {Cluster, NodeSpec} from '../../cluster/node.ts'
+import type {Cluster, NodeSpec, SshNode} from '../../cluster/node.ts'
 import type {Reporter} from '../../cluster/report.ts'
 import {oneNode} from '../../cluster/select.ts'
 import type {ClusterAction} from '../../desired/cluster-plan.ts'
 import {effectiveOllama} from '../../desired/effective.ts'
-import {OllamaxError} from '../../errors.ts'
-import {pull} from '../../ollama/client.ts'
+import {CATALOGUE, type Code, OllamaxError} from '../../errors.ts'
+import {keepInMemory} from '../../ollama/client.ts'
 import {readNode} from '../../ollama/read-node.ts'
-import {expectOk, openRequest} from '../../ollama/request.ts'
-import type {Artifact} from '../../provision/artifact.ts'
+import {type Artifact, inspectArtifact} from '../../provision/artifact.ts'
 import {copyModel} from '../copy-model.ts'
 import type {NodeFailure} from '../node-failure.ts'
+import {embeds} from '../nodes-with-model.ts'
 import {provisionHost} from '../provision-host.ts'
+import {pullModel} from '../pull-model.ts'
+import {removeModel} from '../remove-model.ts'
+import {rollNodes} from '../roll-nodes.ts'
 import {overSsh} from '../ssh-node.ts'
-import type {SudoPassword} from '../sudo-password.ts'
+import {sudoPasswordOf} from '../sudo-password.ts'
 import type {Tools} from '../tools.ts'
 import {wantedHost} from './host-setup.ts'
 
 export type WorkTools = Pick<
   Tools,
-  'cluster' | 'clusterName' | 'dial' | 'endpoint' | 'signal' | 'ask' | 'env' | 'paths'
+  | 'cluster'
+  | 'clusterName'
+  | 'editCluster'
+  | 'dial'
+  | 'endpoint'
+  | 'signal'
+  | 'ask'
+  | 'env'
+  | 'paths'
 >
 
 type Of<K extends ClusterAction['kind']> = Extract<ClusterAction, {kind: K}>
@@ -36,58 +47,42 @@ export interface FleetWork {
 
 export interface WorkOptions {
   readonly cluster: Cluster
-  /** Archive for hosts that lack the version they should have; absent: from the release site. */
-  readonly artifact?: Artifact | undefined
-  readonly sudoPassword: SudoPassword
+  /** Path of an archive for hosts that lack the version they should have; absent: from the release site. */
+  readonly artifact?: string | undefined
+  /** False: the cluster file cannot be written, so nodes are changed without being drained in it. */
+  readonly rolls: boolean
+  /** For those who find a node locked. */
+  readonly reason: string
+  /** Longest wait for the requests that run on a node that is to be changed. */
+  readonly drainMs: number
   readonly report: Reporter
 }
 
-const CALL = {connectTimeoutMs: 10_000, headersTimeoutMs: 60_000, idleTimeoutMs: 60_000}
-/** A large model's checksum is reckoned in silence, and one is read from a slow disk for minutes. */
-const LONG = {connectTimeoutMs: 30_000, headersTimeoutMs: 1_800_000, idleTimeoutMs: 600_000}
+/** A large model is read from a slow disk for minutes. */
+const LOAD = {connectTimeoutMs: 10_000, headersTimeoutMs: 1_800_000, idleTimeoutMs: 60_000}
+/** A node with fewer tokens per second than this part of before is bad, as `node upgrade` has it. */
+const MIN_PACE = 0.8
 
-/** The real work, over SSH and the nodes' own API. */
+/** The real work, by the jobs of the commands that do the same by hand. To be done under the deploy lock. */
 export function makeFleetWork(tools: WorkTools, options: WorkOptions): FleetWork {
-  const {cluster, artifact, sudoPassword, report} = options
+  const {report} = options
   const {signal} = tools
-  const downloads = new Map<string, Promise<Artifact>>()
+  const cluster = withEffective(options.cluster)
+  // Where models lie is a matter of what groups want, too.
+  const own = {...tools, cluster: async () => withEffective(await tools.cluster())}
   const nodeOf = ({node}: ClusterAction): NodeSpec => oneNode(cluster.nodes, node)
-  const post = async (node: NodeSpec, path: string, body: object) => {
-    const endpoint = await tools.endpoint(node)
-    const request = {method: 'POST' as const, path, body: JSON.stringify(body), signal, ...LONG}
-    const response = await openRequest(endpoint, request)
-    await expectOk(response)
-    for await (const _ of response.body);
-  }
-  const embeds = async (node: NodeSpec, model: string): Promise<boolean> => {
-    const reading = await readNode(await tools.endpoint(node), node.name, {
-      signal,
-      timeoutMs: 10_000,
-    })
-    const models = reading.kind === 'up' ? reading.models : []
-    const tag = models.find(({name}) => modelKey(name) === modelKey(model))
-    return tag?.capabilities?.includes('completion') === false
-  }
   return {
     async setup(action) {
       const node = overSsh(nodeOf(action), 'change its Ollama')
-      const wanted = wantedHost(node, effectiveOllama(cluster, node))
-      const {name, ssh: target} = node
-      // An archive would be brought also where its version is there already.
-      const lacks = action.steps.some((step) => step.startsWith('install Ollama'))
-      await provisionHost(tools, {
-        ...{name, target, known: node, wanted, sudoPassword, downloads, report},
-        ...(lacks ? {artifact} : {}),
-        dryRun: false,
-        // What belongs to someone else was shown with the plan.
-        yes: true,
-      })
+      // One that serves nobody, or that is someone else's still, is not rolled but set up.
+      const serves = !action.changes.some(({key}) => key === 'service')
+      if (options.rolls && serves && action.takesOver === undefined)
+        await roll(own, {node, action, options})
+      else await setUp(own, {node, action, options})
     },
-    async pull({model, node: subject}) {
-      const endpoint = await tools.endpoint(oneNode(cluster.nodes, subject))
-      for await (const {total, completed} of pull(endpoint, {model}, {signal, ...LONG}))
-        if (total !== undefined)
-          report({kind: 'bytes', subject, step: `pull ${model}`, done: completed ?? 0, total})
+    async pull({model, node}) {
+      const {nodes} = await pullModel(own, {model, to: [node], report, signal})
+      for (const {error} of nodes) if (error) throw asError(error)
     },
     async copy(actions) {
       const [first] = actions
@@ -96,7 +91,7 @@ export function makeFleetWork(tools: WorkTools, options: WorkOptions): FleetWork
       const {model} = first
       const to = actions.map(({node}) => node)
       const {nodes} = await fromFirst(first.from, (from) =>
-        copyModel(tools, {model, from, to, report, signal}),
+        copyModel(own, {model, from, to, report, signal}),
       )
       for (const {node, error} of nodes) if (error) failures.set(node, error)
       return failures
@@ -104,30 +99,78 @@ export function makeFleetWork(tools: WorkTools, options: WorkOptions): FleetWork
     async warm(action) {
       const {model, context} = action
       const node = nodeOf(action)
-      const kept = {
-        model,
-        keep_alive: -1,
-        ...(context === undefined ? {} : {options: {num_ctx: context}}),
-      }
-      if (await embeds(node, model)) await post(node, '/api/embed', {...kept, input: []})
-      else await post(node, '/api/generate', {...kept, stream: false})
-    },
-    async remove(action) {
-      const {model} = action
-      const node = nodeOf(action)
       const endpoint = await tools.endpoint(node)
       const reading = await readNode(endpoint, node.name, {signal, timeoutMs: 10_000})
-      const loaded = reading.kind === 'up' ? reading.loaded : []
-      // Deleted while it is in memory, it would stay there until its time is up.
-      if (loaded.some(({name}) => modelKey(name) === modelKey(model)))
-        await post(node, '/api/generate', {model, keep_alive: 0, stream: false})
-      const body = JSON.stringify({model})
-      const request = {method: 'DELETE' as const, path: '/api/delete', body, signal, ...CALL}
-      const response = await openRequest(endpoint, request)
-      await expectOk(response)
-      for await (const _ of response.body);
+      const models = reading.kind === 'up' ? reading.models : []
+      const request = {
+        model,
+        keepAlive: -1,
+        embedding: embeds(models.find(({name}) => modelKey(name) === modelKey(model))),
+        ...(context === undefined ? {} : {options: {num_ctx: context}}),
+      }
+      await keepInMemory(endpoint, request, {...LOAD, signal})
+    },
+    async remove({model, node}) {
+      const selection = {names: [node], labels: []}
+      const {nodes} = await removeModel(own, {model, selection, yes: true, report})
+      for (const {error} of nodes) if (error) throw asError(error)
     },
   }
+}
+
+const withEffective = (cluster: Cluster): Cluster => ({
+  ...cluster,
+  nodes: cluster.nodes.map((node) => ({...node, ollama: effectiveOllama(cluster, node)})),
+})
+
+interface Change {
+  readonly node: SshNode
+  readonly action: Of<'setup'>
+  readonly options: WorkOptions
+}
+
+/** An archive would be brought also where its version is there already. */
+const artifactFor = ({steps}: Of<'setup'>, {artifact}: WorkOptions) =>
+  steps.some((step) => step.startsWith('install Ollama')) ? artifact : undefined
+
+/** Drained, changed, tried, and back again, or rolled back: no request fails. */
+async function roll(tools: WorkTools, {node, action, options}: Change): Promise<void> {
+  const {version, env = {}} = node.ollama
+  const [row] = await rollNodes(tools, {
+    targets: [{node, version, env}],
+    waves: 1,
+    artifact: artifactFor(action, options),
+    drainMs: options.drainMs,
+    minPace: MIN_PACE,
+    pauseMs: 0,
+    reason: options.reason,
+    recordVersion: false,
+    report: options.report,
+  })
+  if (row?.error) throw asError(row.error)
+}
+
+async function setUp(tools: WorkTools, {node, action, options}: Change): Promise<void> {
+  const {name, ssh: target} = node
+  const path = artifactFor(action, options)
+  const {report} = options
+  const artifact: Artifact | undefined =
+    path === undefined ? undefined : await inspectArtifact(path, {signal: tools.signal})
+  await provisionHost(tools, {
+    ...{name, target, known: node, artifact, report},
+    wanted: wantedHost(node, node.ollama),
+    sudoPassword: sudoPasswordOf(tools, undefined),
+    downloads: new Map(),
+    dryRun: false,
+    // What belongs to someone else was shown with the plan.
+    yes: true,
+  })
+}
+
+function asError({code, message, suggestions}: NodeFailure): Error {
+  return code in CATALOGUE
+    ? new OllamaxError(code as Code, message, {suggestions})
+    : new Error(message)
 }
 
 /** Tries one source after the other, where it is the source that is at fault. */

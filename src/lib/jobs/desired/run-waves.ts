@@ -1,3 +1,4 @@
+import {setTimeout as pause} from 'node:timers/promises'
 import type {ClusterAction, Wave} from '../../desired/cluster-plan.ts'
 import {describeAction} from '../../desired/describe-action.ts'
 import {eachOf} from '../each-of.ts'
@@ -29,6 +30,9 @@ export interface RunWavesOptions {
   readonly signal: AbortSignal
 }
 
+/** After Ollama was changed somewhere, so that gateways find those nodes up again before others go. */
+const SETTLE_MS = 6000
+
 /** Does wave after wave, and none after one in which something failed. Throws only at an abort and what `onWave` throws. */
 export async function runWaves(
   waves: readonly Wave[],
@@ -50,6 +54,8 @@ export async function runWaves(
       return of
     })
     rows.push(...done.flat())
+    const changed = done.flat().some(({kind, outcome}) => kind === 'setup' && outcome === 'done')
+    if (changed && wave !== waves.at(-1)) await pause(SETTLE_MS, undefined, {signal})
     stopped = done.flat().some(({outcome}) => outcome === 'failed')
   }
   return rows

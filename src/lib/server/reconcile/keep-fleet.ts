@@ -13,6 +13,8 @@ export interface KeepFleetOptions {
   readonly everyMs: number
   /** For so long after a node answered last, what it has counts still. */
   readonly graceMs: number
+  /** See `RoundOptions`. */
+  readonly rolls: boolean
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
@@ -31,12 +33,15 @@ const STANDBY_MS = 2000
 
 /** Begins to keep the fleet: one process per cluster and machine does it, others stand by. */
 export function keepFleet(tools: WorkTools, options: KeepFleetOptions): FleetKeeper {
-  const {cluster, everyMs, graceMs, log} = options
+  const {cluster, everyMs, graceMs, rolls, log} = options
   const stop = new AbortController()
   const signal = AbortSignal.any([tools.signal, stop.signal])
   const events = new EventTeller(tools.paths, cluster, log)
   let wake = Promise.withResolvers<void>()
-  const rounds = new Rounds({...tools, signal, clusterName: () => cluster}, {events, graceMs})
+  const rounds = new Rounds(
+    {...tools, signal, clusterName: () => cluster},
+    {events, graceMs, rolls},
+  )
   const loop = async () => {
     events.over('standby')
     events.tell('started', `keeps the cluster ${cluster} as its file wants it`)

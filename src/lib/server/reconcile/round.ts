@@ -11,7 +11,6 @@ import {drainedMeanwhile, refuseEdited} from '../../jobs/desired/apply-desired.t
 import {makeFleetWork, type WorkTools} from '../../jobs/desired/fleet-work.ts'
 import {readFleet} from '../../jobs/desired/read-fleet.ts'
 import {runWaves} from '../../jobs/desired/run-waves.ts'
-import {sudoPasswordOf} from '../../jobs/sudo-password.ts'
 import {withDeployLock} from '../../jobs/with-deploy-lock.ts'
 import type {EventTeller} from './tell-events.ts'
 
@@ -19,10 +18,15 @@ export interface RoundOptions {
   readonly events: EventTeller
   /** For so long after a node answered last, what it has counts still. */
   readonly graceMs: number
+  /** False: the cluster file is not one that ollamax changes, so nodes are changed without being drained in it. */
+  readonly rolls: boolean
 }
 
 const READ = {timeoutMs: 30_000, concurrency: 8}
 const AT_ONCE = 4
+/** For the requests that run on a node that is to be changed. */
+const DRAIN_MS = 600_000
+const REASON = 'serve --reconcile'
 /** Somebody who changes nodes now is not waited for: the next round comes. */
 const LOCK_MS = 500
 
@@ -50,7 +54,7 @@ export class Rounds {
       return
     }
     const {name} = before.cluster
-    const reason = `serve --reconcile, ${actionsOf(before.plan).length} to do`
+    const reason = `${REASON}, ${actionsOf(before.plan).length} to do`
     try {
       await withDeployLock(this.#tools, {reason, cluster: name, timeoutMs: LOCK_MS}, async () => {
         events.over('lock')
@@ -88,8 +92,10 @@ export class Rounds {
     const {signal} = this.#tools
     const waves = this.#allowed(plan)
     const actions = new Map(actionsOf({waves}).map((action) => [keyOf(action), action]))
-    const sudoPassword = sudoPasswordOf(this.#tools, undefined)
-    const work = makeFleetWork(this.#tools, {cluster, sudoPassword, report: () => {}})
+    const work = makeFleetWork(this.#tools, {
+      ...{cluster, rolls: this.#options.rolls, reason: REASON, drainMs: DRAIN_MS},
+      report: () => {},
+    })
     await runWaves(waves, {
       work,
       concurrency: AT_ONCE,
