@@ -47,6 +47,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   server: [
     'cluster',
     'balancer',
+    'desired',
     'auth',
     'ollama',
     'state',

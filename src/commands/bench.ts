@@ -45,11 +45,9 @@ A node is kept busy meanwhile; a model that is not in memory is loaded, which ma
 
   async run(): Promise<BenchResult> {
     const {args, flags} = await this.parse(Bench)
-    const [{runBench}, {parseDuration}, cli] = await Promise.all([
-      import('../lib/jobs/bench/run-bench.ts'),
-      import('../lib/cluster/size.ts'),
-      import('../lib/cli/describe-bench.ts'),
-    ])
+    const {runBench} = await import('../lib/jobs/bench/run-bench.ts')
+    const {parseDuration} = await import('../lib/cluster/size.ts')
+    const cli = await import('../lib/cli/describe-bench.ts')
     const how = {
       cold: flags.cold,
       mostAtOnce: flags['most-at-once'],

@@ -28,6 +28,7 @@ export default class Serve extends BaseCommand {
     'OLLAMA_HOST=127.0.0.1:11435 ollama run llama3.2 "why is the sky blue?"',
     '<%= config.bin %> serve --listen 0.0.0.0:11435 --tls-cert cert.pem --tls-key key.pem',
     '<%= config.bin %> serve --workers 4',
+    '<%= config.bin %> serve --reconcile',
     '<%= config.bin %> serve --install --dry-run',
     'sudo <%= config.bin %> serve --install --listen 0.0.0.0:11435',
   ]
@@ -55,6 +56,7 @@ export default class Serve extends BaseCommand {
       workers: flags.workers,
       openToNetwork: flags['open-to-network'],
       drainMs: parseDuration(flags['drain-timeout']),
+      ...(flags.reconcile ? {reconcile: reconcileOf(flags)} : {}),
       signal: this.signal,
       log: {
         stream: stderr,
@@ -91,6 +93,12 @@ export default class Serve extends BaseCommand {
     return result
   }
 }
+
+/** At least a second, so that nodes have time for something else. */
+const reconcileOf = (flags: ServeFlags) => ({
+  everyMs: Math.max(1000, parseDuration(flags['reconcile-every'])),
+  graceMs: parseDuration(flags['reconcile-grace']),
+})
 
 function pem(path: string): Buffer {
   try {

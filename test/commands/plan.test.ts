@@ -102,3 +102,40 @@ test('a version that is wanted of a node that is not ours to change is told', as
     expect.stringContaining('n1: Ollama 0.33.0 answers and 0.99.0 is wanted'),
   ])
 })
+
+test('diff says key by key what plan would do something about, with the same exit codes', async () => {
+  const nodes = [await node(['tiny'])]
+  const differs = await runCli(['diff'], {
+    env: home(nodes, 'models: [{name: tiny, warm: true}]\n').env,
+  })
+  expect(differs).toMatchObject({
+    code: 2,
+    stdout: 'n1\tmemory tiny\tloaded\tit is not in memory\n',
+  })
+  const {env} = home(nodes, 'models: [{name: tiny}]\n')
+  expect(await runCli(['diff'], {env})).toMatchObject({code: 0, stdout: ''})
+  expect(JSON.parse((await runCli(['diff', '--json'], {env})).stdout)).toEqual({
+    ...{cluster: 'default', differences: [], files: []},
+  })
+  expect((await runCli(['diff', '--wrong'], {env})).code).toBe(1)
+})
+
+test('status --drift tells of each node what apply would do there', async () => {
+  const nodes = [await node(['tiny']), await node([]), await node([])]
+  const {env} = home(nodes, 'models: [{name: tiny, warm: true}]\n')
+  await nodes[2]?.close()
+  const {code, stdout} = await runCli(['status', '--drift', '--json'], {env})
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout).nodes.map(({drift}: {drift: unknown}) => drift)).toEqual([
+    ['load tiny and keep it in memory'],
+    [],
+    'unknown',
+  ])
+  const lines = (await runCli(['status', '--drift'], {env})).stdout.split('\n')
+  expect(lines.map((line) => line.split('\t').at(-1))).toEqual([
+    'load tiny and keep it in memory',
+    'none',
+    'unknown',
+    '',
+  ])
+})

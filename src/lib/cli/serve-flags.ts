@@ -43,6 +43,19 @@ export const serveFlags = () => ({
     min: 1,
     max: 64,
   }),
+  reconcile: Flags.boolean({
+    summary: 'keep the nodes as the cluster file wants them, as apply would, with an event log',
+  }),
+  'reconcile-every': Flags.string({
+    summary: 'between two looks at all nodes over SSH',
+    default: '30s',
+    helpValue: '30s',
+  }),
+  'reconcile-grace': Flags.string({
+    summary: 'for a silent node to come back before its models are brought to others',
+    default: '5m',
+    helpValue: '5m',
+  }),
   'log-level': Flags.option({
     options: ['debug', 'info', 'warn', 'error'] as const,
     default: 'info',
@@ -91,6 +104,9 @@ export interface ServeFlags {
   readonly 'open-to-network'?: boolean
   readonly origin: readonly string[]
   readonly workers: number
+  readonly reconcile?: boolean
+  readonly 'reconcile-every': string
+  readonly 'reconcile-grace': string
   readonly 'log-level': string
   readonly 'drain-timeout': string
 }
@@ -119,6 +135,12 @@ export function serveWords(flags: ServeFlags): string[] {
     ...(flags['open-to-network'] ? ['--open-to-network'] : []),
     ...flags.origin.flatMap((origin) => ['--origin', origin]),
     ...(flags.workers > 1 ? ['--workers', `${flags.workers}`] : []),
+    ...(flags.reconcile
+      ? ['--reconcile', '--reconcile-every', flags['reconcile-every']].concat([
+          '--reconcile-grace',
+          flags['reconcile-grace'],
+        ])
+      : []),
     ...['--log-level', flags['log-level']],
     ...['--drain-timeout', flags['drain-timeout']],
   ]

@@ -9,7 +9,13 @@ const COLUMNS = ['NAME', 'STATE', 'VERSION', 'ANSWERED', 'MODELS', 'LOADED', 'IN
 
 /** The status for people, or as stable lines when piped. */
 export async function describeStatus(status: ClusterStatus): Promise<string> {
-  const rows = await table(COLUMNS, status.nodes.map(row))
+  // The column stands at the end, and only where it was asked for.
+  const drift = status.nodes.some((node) => node.drift !== undefined)
+  const columns = drift ? [...COLUMNS, 'DRIFT'] : COLUMNS
+  const rows = await table(
+    columns,
+    status.nodes.map((node) => [...row(node), ...(drift ? [driftOf(node)] : [])]),
+  )
   if (!forPeople() || status.nodes.length === 0) return rows
   const drained = status.nodes.filter((node) => node.drained).length
   const more = drained > 0 ? `, ${drained} drained` : ''
@@ -28,6 +34,11 @@ function row(node: NodeStatus): Cell[] {
     String(node.inFlight),
     node.reason === undefined ? '-' : {text: node.reason, tone: 'bad'},
   ]
+}
+
+function driftOf({drift = 'unknown'}: NodeStatus): Cell {
+  if (drift === 'unknown') return {text: drift, tone: 'warn'}
+  return drift.length === 0 ? 'none' : {text: drift.join('; '), tone: 'warn'}
 }
 
 /** `tiny:latest (GPU)`, `(43% GPU)`, `(CPU)`. */

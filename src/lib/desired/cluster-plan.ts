@@ -57,7 +57,7 @@ export interface ClusterPlan {
 }
 
 /** Tells two actions that do the same from others; how they are explained does not count. */
-function actionKey(action: ClusterAction): string {
+export function actionKey(action: ClusterAction): string {
   const {kind, node} = action
   if (kind === 'setup')
     return [

@@ -29,3 +29,36 @@ export function effectiveOllama(
     ...(Object.keys(env).length === 0 ? {} : {env}),
   }
 }
+
+/**
+ * What is to stand in a node's own entry of all that was made so on it: not what its groups give it anyway, so that they
+ * can be changed later. `said` stands there whatever groups say.
+ */
+export function ownOllama(
+  cluster: Pick<Cluster, 'groups'>,
+  node: Pick<NodeSpec, 'labels' | 'ollama'>,
+  said: WantedOllama,
+): WantedOllama {
+  const given = effectiveOllama(cluster, {labels: node.labels, ollama: {}})
+  const {version, port} = node.ollama
+  const keepsVersion = said.version !== undefined || version !== given.version
+  const env = Object.entries(node.ollama.env ?? {}).filter(
+    ([name, value]) => said.env?.[name] !== undefined || given.env?.[name] !== value,
+  )
+  return {
+    ...(version !== undefined && keepsVersion ? {version} : {}),
+    ...(port === undefined ? {} : {port}),
+    ...(env.length > 0 ? {env: Object.fromEntries(env)} : {}),
+  }
+}
+
+/** What a node's own entry keeps its groups from changing, in words; undefined: nothing. */
+export function hiddenVersion(
+  cluster: Pick<Cluster, 'groups'>,
+  node: Pick<NodeSpec, 'name' | 'labels' | 'ollama'>,
+): string | undefined {
+  const given = effectiveOllama(cluster, {labels: node.labels, ollama: {}}).version
+  const own = node.ollama.version
+  if (own === undefined || given === undefined || own === given) return undefined
+  return `${node.name}: its own version ${own} goes before ${given} of its group`
+}

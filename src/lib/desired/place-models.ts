@@ -101,12 +101,17 @@ function candidatesOf(
 }
 
 /** True if the node has the model, or counts as if it had. */
-export function holds({models, silent, closed}: NodeState, model: string): boolean {
+export function holds(state: NodeState, model: string): boolean {
+  const {models, silent, closed} = state
   if (silent && !silent.counts) return false
-  if (models === 'unknown') return silent !== undefined && closed === undefined
+  if (models === 'unknown') return closed === undefined && (silent !== undefined || isSetUp(state))
   const key = modelKey(model)
   return models.some(({name}) => modelKey(name) === key)
 }
+
+/** True if its Ollama will run once the plan is done: what it has is known only then. */
+export const isSetUp = ({silent, setup}: NodeState) =>
+  !silent && setup !== undefined && setup.steps.length > 0 && setup.problems.length === 0
 
 /** What a replica takes: as it was seen on some node; unknown where nobody has it. */
 export function needOf({name, warm}: WantedModel, states: readonly NodeState[]): Need {

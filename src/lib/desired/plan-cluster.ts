@@ -3,7 +3,7 @@ import type {Cluster, NodeSpec, WantedModel} from '../cluster/node.ts'
 import type {ClusterAction, ClusterPlan, Wave} from './cluster-plan.ts'
 import type {NodeState} from './fleet-state.ts'
 import {isForever, isLoadedAs} from './memory.ts'
-import {holds, needOf, placeModels} from './place-models.ts'
+import {holds, isSetUp, needOf, placeModels} from './place-models.ts'
 import type {Placement, Replica} from './placement.ts'
 
 export interface PlanOptions {
@@ -24,7 +24,7 @@ export function planCluster(
   const setups = states.flatMap((state) => setupOf(state))
   const waves: Wave[] = [
     ...setupWaves(setups, states.length),
-    {title: 'pull models', actions: pulls(placement, states)},
+    {title: 'pull models', actions: pulls(cluster, placement, states)},
     {title: 'copy models', actions: copies(cluster, {placement, wanted, states})},
     {title: 'load models', actions: warms(placement, {wanted, states})},
     ...(options.prune
@@ -66,15 +66,25 @@ function setupWaves(setups: readonly ClusterAction[], nodes: number): Wave[] {
   return waves
 }
 
-/** Nodes that can give the model away now. */
-const givers = (states: readonly NodeState[], model: string) =>
-  states.filter((state) => !state.silent && holds(state, model))
+/** Nodes that can give the model away now: their store can be read, and it is known to be there. */
+function givers(nodes: readonly NodeSpec[], states: readonly NodeState[], model: string): string[] {
+  const overSsh = new Set(nodes.flatMap(({name, kind}) => (kind === 'ssh' ? [name] : [])))
+  return states
+    .filter((state) => !state.silent && state.models !== 'unknown' && holds(state, model))
+    .map(({name}) => name)
+    .filter((name) => overSsh.has(name))
+    .sort()
+}
 
 /** The first new replica of a model that no node can give away. */
-function pulls({replicas}: Placement, states: readonly NodeState[]): ClusterAction[] {
+function pulls(
+  {nodes}: Pick<Cluster, 'nodes'>,
+  {replicas}: Placement,
+  states: readonly NodeState[],
+): Array<Extract<ClusterAction, {kind: 'pull'}>> {
   const seen = new Set<string>()
-  return replicas.flatMap(({model, node, kept, why}): ClusterAction[] => {
-    if (kept || seen.has(model) || givers(states, model).length > 0) return []
+  return replicas.flatMap(({model, node, kept, why}) => {
+    if (kept || seen.has(model) || givers(nodes, states, model).length > 0) return []
     seen.add(model)
     return [{kind: 'pull', node, model, why}]
   })
@@ -90,34 +100,14 @@ function copies(
   {nodes}: Pick<Cluster, 'nodes'>,
   {placement, wanted, states}: Look,
 ): ClusterAction[] {
-  const pulled = new Map<string, string>()
-  for (const action of pulls(placement, states))
-    if (action.kind === 'pull') pulled.set(action.model, action.node)
+  const pulled = new Map(pulls({nodes}, placement, states).map(({model, node}) => [model, node]))
   return placement.replicas.flatMap(({model, node, kept, why}): ClusterAction[] => {
-    if (kept || pulled.get(model) === node) return []
     const from = pulled.get(model)
     const want = wanted.get(model)
-    if (!want) return []
-    return [
-      {
-        kind: 'copy',
-        node,
-        model,
-        from: from === undefined ? sourcesOf(givers(states, model), nodes) : [from],
-        bytes: needOf(want, states).diskBytes,
-        why,
-      },
-    ]
+    if (kept || from === node || !want) return []
+    const sources = from === undefined ? givers(nodes, states, model) : [from]
+    return [{kind: 'copy', node, model, from: sources, bytes: needOf(want, states).diskBytes, why}]
   })
-}
-
-/** Nodes over SSH first: their store can be read. */
-function sourcesOf(states: readonly NodeState[], nodes: readonly NodeSpec[]): string[] {
-  const kinds = new Map(nodes.map(({name, kind}) => [name, kind]))
-  const rank = ({name}: NodeState) => (kinds.get(name) === 'ssh' ? 0 : 1)
-  return [...states]
-    .sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
-    .map(({name}) => name)
 }
 
 function warms({replicas}: Placement, {wanted, states}: Pick<Look, 'wanted' | 'states'>) {
@@ -178,7 +168,14 @@ function notesOf(
   states: readonly NodeState[],
   {prune}: PlanOptions,
 ): string[] {
-  return [...surplusNotes(surplus, prune), ...digestNotes(replicas, states)]
+  const unknown = states.filter((state) => state.models === 'unknown' && isSetUp(state))
+  return [
+    ...unknown.map(
+      ({name}) => `${name}: what it has is known once its Ollama runs; plan again then`,
+    ),
+    ...surplusNotes(surplus, prune),
+    ...digestNotes(replicas, states),
+  ]
 }
 
 function surplusNotes(surplus: Placement['surplus'], prune: boolean | undefined): string[] {

@@ -2,6 +2,7 @@ import {checkNodeName} from '../cluster/names.ts'
 import type {NodeSpec, SecretRef} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
 import type {Reporter} from '../cluster/report.ts'
+import {effectiveOllama, ownOllama} from '../desired/effective.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {readNode} from '../ollama/read-node.ts'
 import {type Artifact, inspectArtifact} from '../provision/artifact.ts'
@@ -135,6 +136,10 @@ async function addOne(
     return record(tools, entry, await addDirect(tools, {...options, ...entry, target}))
   const known = before?.kind === 'ssh' ? before : undefined
   const recorded = known?.ollama
+  const cluster = await tools.cluster()
+  const labels = {...known?.labels, ...options.labels}
+  // With what groups want of it, as apply sees it.
+  const effective = effectiveOllama(cluster, {labels, ollama: recorded ?? {}})
   const host: ProvisionOptions = {
     ...shared,
     name,
@@ -148,18 +153,22 @@ async function addOne(
       install: options.install && (known?.install !== 'external' || asksForMore(options)),
       userMode: options.userMode || known?.install === 'user',
       // An archive that is given now counts more than what an earlier run was given.
-      version: options.version ?? (shared.artifact ? undefined : recorded?.version),
+      version: options.version ?? (shared.artifact ? undefined : effective.version),
       port: options.port ?? recorded?.port,
-      env: {...recorded?.env, ...options.env},
+      env: {...effective.env, ...options.env},
     },
   }
   const done = await provisionHost(tools, host)
   const {verified, plan, facts} = done
-  const node = nodeAfter(before, {...host, labels: options.labels}, done)
+  const whole = nodeAfter(before, {...host, labels: options.labels}, done)
+  const version = options.version ?? recorded?.version
+  const env = {...recorded?.env, ...options.env}
+  const said = {...(version === undefined ? {} : {version}), env}
+  const node = {...whole, ollama: ownOllama(cluster, whole, said)}
   const {nodes} = await tools.cluster()
   const warnings = known ? done.warnings : [...done.warnings, ...twinWarning(nodes, node)]
   for (const text of warnings) options.report({kind: 'warn', subject: name, text})
-  const version = verified?.version ?? facts.ollama.answers
+  const answers = verified?.version ?? facts.ollama.answers
   return record(tools, entry, {
     dryRun: options.dryRun,
     node,
@@ -168,7 +177,7 @@ async function addOne(
       steps: plan.actions.map(({title, root}) => ({title, root})),
       warnings,
       install: plan.install,
-      ...(version === undefined ? {} : {version}),
+      ...(answers === undefined ? {} : {version: answers}),
       ...(verified?.inference ? {inference: verified.inference} : {}),
     },
   })

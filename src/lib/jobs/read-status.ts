@@ -24,6 +24,8 @@ export interface NodeStatus {
   readonly models?: number
   /** Models in memory. */
   readonly loaded?: readonly LoadedModel[]
+  /** With `drift`: what apply would do there, in words; `unknown`: it could not be looked at. */
+  readonly drift?: readonly string[] | 'unknown'
   /** Why it is down: a code of the error catalogue, and in words. */
   readonly code?: string
   readonly reason?: string

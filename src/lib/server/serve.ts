@@ -3,7 +3,7 @@ import {steadyMs} from '../gateway/clock.ts'
 import {Decisions} from '../gateway/decisions.ts'
 import {insightOf} from '../gateway/insight.ts'
 import {BlobPlaces} from '../gateway/manage.ts'
-import type {Tools} from '../jobs/tools.ts'
+import type {WorkTools} from '../jobs/desired/fleet-work.ts'
 import {type LogOptions, makeLog} from '../log/make-log.ts'
 import {makeMetrics} from '../metrics/metrics.ts'
 import {openTracing} from '../trace/tracing.ts'
@@ -11,6 +11,7 @@ import type {Core, Front} from './front.ts'
 import {type KeysNeededOptions, keysNeeded} from './keys-needed.ts'
 import type {DoorSettings, KeysNow} from './open-door.ts'
 import {ownFront} from './own-front.ts'
+import type {FleetKeeper} from './reconcile/keep-fleet.ts'
 import {sampleOf} from './sample.ts'
 import {sourceOf, watchSource} from './source.ts'
 import {type RunningFleet, startFleet} from './start-fleet.ts'
@@ -24,11 +25,11 @@ export interface ServeOptions extends KeysNeededOptions, DoorSettings {
   readonly signal: AbortSignal
   readonly log: LogOptions
   readonly version: string
+  /** Keep the fleet as its file wants it; absent: only serve it. */
+  readonly reconcile?: {readonly everyMs: number; readonly graceMs: number} | undefined
   /** The address it listens on, once it does. */
   readonly listening: (url: string) => void
 }
-
-export type ServeTools = Pick<Tools, 'cluster' | 'clusterName' | 'endpoint' | 'env' | 'paths'>
 
 /** How long the first look at the nodes may delay the start. */
 const FIRST_LOOK_MS = 3000
@@ -39,7 +40,7 @@ const NAMES_MS = 2000
  * Is the gateway until the signal aborts; then it takes nothing new, lets the running requests end, and returns.
  * BAD_INPUT if it may not or cannot listen there, and whatever reading the cluster file and the keys throws.
  */
-export async function serve(tools: ServeTools, options: ServeOptions): Promise<void> {
+export async function serve(tools: WorkTools, options: ServeOptions): Promise<void> {
   const {signal, listen, tls, origins, allowCloud, workers} = options
   const log = makeLog(options.log)
   const source = sourceOf(tools, options.config)
@@ -78,11 +79,13 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
   const front: Front = workers > 1 ? new WorkersFront(core, workers) : ownFront(core)
   const running: RunningFleet = startFleet(tools, cluster, front)
   const {fleet} = running
+  let keeper: FleetKeeper | undefined
   const names = setInterval(() => metrics.setKnown(running.names()), NAMES_MS)
   const watch = watchSource(source, {
     cluster: (wanted) => {
       running.apply(wanted)
       front.changed('nodes')
+      keeper?.poke()
       log.info('read the changed cluster file', {nodes: wanted.nodes.length})
     },
     keys: (changed) => {
@@ -107,12 +110,21 @@ export async function serve(tools: ServeTools, options: ServeOptions): Promise<v
     })
     if (cluster.nodes.length === 0) log.warn('the cluster has no nodes yet: ollamax node add')
     options.listening(url)
+    if (options.reconcile) {
+      const {keepFleet} = await import('./reconcile/keep-fleet.ts')
+      const own = {...tools, cluster: source.cluster}
+      keeper = keepFleet(own, {
+        ...{cluster: source.name, rolls: options.config === undefined, log},
+        ...options.reconcile,
+      })
+    }
     await aborted(signal)
     log.info('shutting down', {running: front.size})
     await front.drain(options.drainMs)
   } finally {
     clearInterval(names)
     watch.close()
+    await keeper?.close()
     await front.close()
     await running.close()
     await log.close()

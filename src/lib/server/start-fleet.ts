@@ -6,6 +6,7 @@ import type {Rate} from '../balancer/rates.ts'
 import {Aliases} from '../cluster/alias.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
+import {effectiveOllama} from '../desired/effective.ts'
 import {Fleet} from '../gateway/fleet.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {NodeEndpoint} from '../ollama/endpoint.ts'
@@ -70,7 +71,10 @@ export function startFleet(
     aliases = new Aliases(wanted.aliases)
     fleet.setNodes(wanted.nodes)
     hooks.tell((nowMs) => {
-      dispatcher.setNodes(wanted.nodes.map(balancedNode), nowMs)
+      dispatcher.setNodes(
+        wanted.nodes.map((node) => balancedNode({...node, ollama: effectiveOllama(wanted, node)})),
+        nowMs,
+      )
       dispatcher.setPolicy(policyNamed(wanted.policy))
       dispatcher.setHedging(wanted.gateway?.hedge ?? false)
     })

@@ -40,7 +40,7 @@ export const wantedModel = z
         error: () => REPLICAS,
       })
       .optional()
-      .describe('how many nodes should have it; `all`: every fitting one; default 1'),
+      .describe('how many nodes should have it; `all`: every one that the labels allow; default 1'),
     placement: placement.optional(),
     warm: z.boolean().optional().describe('`true`: it is kept in memory on these nodes'),
     pin: z

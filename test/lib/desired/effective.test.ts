@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {effectiveOllama} from '../../../src/lib/desired/effective.ts'
+import {effectiveOllama, hiddenVersion, ownOllama} from '../../../src/lib/desired/effective.ts'
 
 const groups = [
   {labels: {}, ollama: {version: '0.32.0', env: {A: 'all', B: 'all'}}},
@@ -25,4 +25,26 @@ test('a group holds only for nodes that have all of its labels', () => {
 
 test('nothing is wanted where nobody says anything', () => {
   expect(effectiveOllama({}, {labels: {}, ollama: {}})).toEqual({})
+})
+
+test('what groups give a node anyway does not become its own, unless it was said of it', () => {
+  const node = {
+    labels: {tier: 'fast'},
+    ollama: {version: '0.33.0', port: 11500, env: {A: 'all', B: 'own', D: 'own'}},
+  }
+  expect(ownOllama({groups}, node, {})).toEqual({port: 11500, env: {B: 'own', D: 'own'}})
+  expect(ownOllama({groups}, node, {version: '0.33.0', env: {A: 'all'}})).toEqual(node.ollama)
+  expect(ownOllama({}, node, {})).toEqual(node.ollama)
+})
+
+test('an own version that hides the one of a group is told', () => {
+  const node = (version?: string) => ({
+    ...{name: 'a', labels: {tier: 'fast'}},
+    ollama: version === undefined ? {} : {version},
+  })
+  expect(hiddenVersion({groups}, node('0.32.0'))).toBe(
+    'a: its own version 0.32.0 goes before 0.33.0 of its group',
+  )
+  expect(hiddenVersion({groups}, node('0.33.0'))).toBeUndefined()
+  expect(hiddenVersion({groups}, node())).toBeUndefined()
 })

@@ -7,7 +7,7 @@ import type {Plan, WantedNode} from '../../provision/plan-value.ts'
 import {WRITE} from '../../provision/scripts.ts'
 
 /** What a plan for the host takes: what the file wants of a node whose Ollama is ours. */
-function wantedHost(node: SshNode, ollama: WantedOllama): WantedNode {
+export function wantedHost(node: SshNode, ollama: WantedOllama): WantedNode {
   const {version, port, env = {}} = ollama
   return {
     install: node.install === 'system' || node.install === 'user',

@@ -1,6 +1,6 @@
 import type {Cluster, NodeSpec, SshNode} from '../../cluster/node.ts'
 import type {Reading} from '../../cluster/reading.ts'
-import {effectiveOllama} from '../../desired/effective.ts'
+import {effectiveOllama, hiddenVersion} from '../../desired/effective.ts'
 import type {Bytes, NodeState} from '../../desired/fleet-state.ts'
 import {messageOf} from '../../errors.ts'
 import type {Facts} from '../../provision/facts.ts'
@@ -44,7 +44,11 @@ export async function readFleet(
   const seen = await eachOf(cluster.nodes, options.concurrency, (node) =>
     readOne(tools, {cluster, node, options}),
   )
-  return {states: seen.map(({state}) => state), notes: seen.flatMap(({notes}) => notes)}
+  const hidden = cluster.nodes.flatMap((node) => hiddenVersion(cluster, node) ?? [])
+  return {
+    states: seen.map(({state}) => state),
+    notes: [...hidden, ...seen.flatMap(({notes}) => notes)],
+  }
 }
 
 interface One {

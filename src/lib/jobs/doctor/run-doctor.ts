@@ -2,6 +2,7 @@ import type {Diagnosis, Finding} from '../../cluster/finding.ts'
 import type {Cluster, NodeSpec, SshNode} from '../../cluster/node.ts'
 import type {Reporter} from '../../cluster/report.ts'
 import {type Selection, selectNodes} from '../../cluster/select.ts'
+import {effectiveOllama} from '../../desired/effective.ts'
 import {messageOf, OllamaxError} from '../../errors.ts'
 import {asRoot} from '../../provision/privilege.ts'
 import {eachOf} from '../each-of.ts'
@@ -50,7 +51,11 @@ export interface Examination {
  */
 export async function runDoctor(tools: Tools, options: DoctorOptions): Promise<Examination> {
   const cluster = await tools.cluster()
-  const nodes = selectNodes(cluster.nodes, options.selection)
+  // With what groups want of them, as apply sees them.
+  const nodes = selectNodes(cluster.nodes, options.selection).map((node) => ({
+    ...node,
+    ollama: effectiveOllama(cluster, node),
+  }))
   const sudoPassword = sudoPasswordOf(tools, undefined)
   const fixes: Array<Examination['fixes'][number]> = []
   const onNodes = await eachOf(nodes, options.concurrency, async (node) => {
