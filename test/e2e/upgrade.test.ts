@@ -22,7 +22,8 @@ beforeAll(async () => {
     makeArtifact({version: '0.33.0'}),
     makeArtifact({version: '0.34.0'}),
   ])
-  for (const host of HOSTS) await script(host, {decodeTokensPerS: 100, answerTokens: 40, slots: 8})
+  // Six seconds an answer, far longer than it takes to look at a node and to try it: a drain that does not wait cuts it.
+  for (const host of HOSTS) await script(host, {decodeTokensPerS: 100, answerTokens: 600, slots: 8})
   for (const words of [
     ['h1', 'h2', 'h3'],
     ['ops@h4', '--name', 'h4', '--user-mode'],
@@ -73,7 +74,7 @@ test('an upgrade of four nodes under load from the gateway fails no request', as
   let over = false
   const loading = (async () => {
     const got: Got[] = []
-    while (!over) got.push(...(await load(60, 8)))
+    while (!over) got.push(...(await load(32, 16)))
     return got
   })()
   const done = await upgrade('--artifact', young.file, '--version', '0.34.0')
@@ -91,7 +92,7 @@ test('an upgrade of four nodes under load from the gateway fails no request', as
   })
   console.log(done.stdout)
   expect(failed).toBe(0)
-  expect(sent).toBeGreaterThan(200)
+  expect(sent).toBeGreaterThan(50)
   for (const host of HOSTS) expect(by(`h${host}`)).toBeGreaterThan(0)
   expect(await versions()).toEqual(all('0.34.0'))
 }, 280_000)
