@@ -1,6 +1,7 @@
 // Prints how much of what its nodes can do a batch gets out of them: the rate over two fast and four slow nodes together
 // beside the sum of the rates of each alone. Stand-in nodes in processes of their own, answers of 20 to 60 tokens.
-//   node scripts/bench-batch.js [--seconds 40] [--learned] [--gateway]
+//   node scripts/bench-batch.js [--seconds 60] [--pace 0.5] [--learned] [--gateway]
+// --pace: how fast the nodes are; on a machine that others use, too, slower ones leave it the time to keep up.
 // --learned: nobody tells how many requests a node takes at once. --gateway: through `ollamax serve`.
 import {mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
@@ -12,18 +13,20 @@ import {waitFor} from '../test/support/wait-for.ts'
 
 const {values} = parseArgs({
   options: {
-    seconds: {type: 'string', default: '40'},
+    seconds: {type: 'string', default: '60'},
+    pace: {type: 'string', default: '0.5'},
     learned: {type: 'boolean', default: false},
     gateway: {type: 'boolean', default: false},
   },
 })
 const seconds = Number(values.seconds)
+const pace = Number(values.pace)
 const GOAL = 0.95
 const TOKENS = {least: 20, most: 60}
 
 const kinds = {
-  fast: {count: 2, settings: {slots: 4, decodeTokensPerS: 100, answerTokens: 1000}},
-  slow: {count: 4, settings: {slots: 2, decodeTokensPerS: 25, answerTokens: 1000}},
+  fast: {count: 2, settings: {slots: 4, decodeTokensPerS: 100 * pace, answerTokens: 1000}},
+  slow: {count: 4, settings: {slots: 2, decodeTokensPerS: 25 * pace, answerTokens: 1000}},
 }
 const mean = (TOKENS.least + TOKENS.most) / 2
 const idealOf = ({settings}) => (settings.slots * settings.decodeTokensPerS) / mean

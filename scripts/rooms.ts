@@ -17,6 +17,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   metrics: ['cluster'],
   log: ['cluster'],
   trace: ['cluster'],
+  discover: ['cluster'],
+  inventory: ['cluster'],
   provision: ['cluster', 'ssh'],
   // `provision`: how a script becomes root, and the headers of tar.
   models: ['cluster', 'ssh', 'ollama', 'provision'],
@@ -34,6 +36,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'ollama',
     'state',
     'engine',
+    'discover',
+    'inventory',
     'provision',
     'models',
     'holder',
@@ -67,6 +71,7 @@ export const PURE: readonly string[] = [
   'batch',
   'desired',
   'http1',
+  'inventory',
 ]
 
 /** Package -> the rooms that own it; nobody else imports it. */
@@ -84,6 +89,7 @@ export const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'cli-table3': ['cli'],
   '@oclif/core': ['cli', 'commands'],
   'node-llama-cpp': ['engine'],
+  'multicast-dns': ['discover'],
   'prom-client': ['metrics'],
   pino: ['log'],
   '@opentelemetry/api': ['trace'],

@@ -87,6 +87,10 @@ export const CATALOGUE = {
     about: 'the command failed on at least one of several nodes',
   },
   DOCTOR_FINDINGS: {exit: EXIT.failure, about: 'doctor found at least one problem'},
+  HOOK_FAILED: {
+    exit: EXIT.failure,
+    about: 'a program that the cluster file names as a hook failed, or may not be run',
+  },
   REMOTE_EXIT: {exit: EXIT.failure, about: 'a command on a node ended with a non-zero exit code'},
   // models
   MODEL_DAMAGED: {

@@ -21,6 +21,8 @@ const answers = () =>
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line))
+/** Also while it is written. */
+const lineCount = () => readFileSync(output, 'utf8').split('\n').length - 1
 const lineNumbers = () => answers().map(({line}) => line)
 const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)
 const upTo = (count: number) => Array.from({length: count}, (_, at) => at + 1)
@@ -112,7 +114,6 @@ describe('after kill -9', () => {
       expect(flags.length > 0 ? lineNumbers() : sorted(lineNumbers())).toEqual(upTo(60))
     },
   )
-  const lineCount = () => readFileSync(output, 'utf8').split('\n').length - 1
 })
 
 test('Ctrl-C lets the running lines end, sends nothing new, and says how to go on', async () => {
@@ -208,6 +209,7 @@ test.each(['notes\n', 'a line without an end', '{"a":1}\n{"line":'])(
     const {code, stderr} = await batch()
     expect(code).toBe(2)
     expect(stderr).toContain('was not written by a batch')
+    expect((await batch('--retry-failed')).code).toBe(2)
     expect(readFileSync(output, 'utf8')).toBe(text)
   },
 )
@@ -249,7 +251,7 @@ test('a model that no node has, and a cluster without nodes, end it at once', as
   expect(await batch()).toMatchObject({code: 4, stderr: expect.stringContaining('no node to ask')})
 })
 
-test('a running gateway is asked with low priority and says who answered', async () => {
+test('a running gateway is asked, and says who answered', async () => {
   const nodes = [await it.node(), await it.node()]
   it.write(nodes)
   const gateway = await it.serve()
@@ -261,4 +263,39 @@ test('a running gateway is asked with low priority and says who answered', async
   const {through, nodes: by} = JSON.parse(stdout)
   expect(through).toBe('gateway')
   expect(by.every(({node}: {node: string}) => /^n[12]$/.test(node))).toBe(true)
+})
+
+test('a long answer among short ones is not taken for a hang, in either form', async () => {
+  const slow = {slots: 2, decodeTokensPerS: 100, answerTokens: 300}
+  const nodes = [await it.node(slow), await it.node(slow)]
+  it.write(nodes)
+  const messages = [{role: 'user', content: 'q'}]
+  const ask = (most?: number) => [
+    {url: '/v1/chat/completions', body: {messages, ...(most ? {max_tokens: most} : {})}},
+    {messages, options: most ? {num_predict: most} : {}},
+  ]
+  give([...Array.from({length: 30}, () => ask(5)).flat(), ...ask()])
+  const {code, stdout} = await batch('--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({answered: 62, retried: 0})
+  expect(nodes.map(({cancelled}) => cancelled)).toEqual([0, 0])
+})
+
+test('a gateway that is killed and comes back costs no line', async () => {
+  const node = await it.node({slots: 4, decodeTokensPerS: 100, answerTokens: 50})
+  it.write([node])
+  const gateway = await it.serve()
+  appendFileSync(it.write([node]), `gateway: {url: "${gateway.url}"}\n`)
+  give(questions(60))
+  const words = ['batch', input, '-o', output, '--model', 'tiny', '--retry-failed']
+  const running = it.hold(startCli(words, {env: it.home().env}))
+  await waitFor('some answers', () => existsSync(output) && lineCount() >= 10)
+  gateway.child.kill('SIGKILL')
+  await gateway.ended.catch(() => {})
+  const before = lineCount()
+  await it.serve(['--listen', new URL(gateway.url).host])
+  const {code} = await running.ended
+  expect(code).toBe(0)
+  expect(before).toBeLessThan(60)
+  expect(sorted(lineNumbers())).toEqual(upTo(60))
 })

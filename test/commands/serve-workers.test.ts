@@ -256,21 +256,27 @@ describe('what the cluster file and keys allow holds for all workers', () => {
 })
 
 describe('its files are watched', () => {
-  test('new nodes and revoked keys reach all workers, and no stream notices', async () => {
+  test('new nodes, aliases and revoked keys reach all workers, and no stream notices', async () => {
     const [first, second] = [await node({...SLOW, slots: 2}), await node()]
     const file = write([first], slots(2))
     const token = await createKey('alice')
     await createKey('bob')
-    const {clients, logged} = await two()
+    const {url, clients, logged} = await two()
     const headers = {'x-api-key': token}
     const streams = await Promise.all(
       clients.map((one) => one.begin('/api/generate', PROMPT, headers)),
     )
     writeFileSync(
       file,
-      readFileSync(file, 'utf8').replace('nodes:', `nodes:\n  - {name: new, url: "${second.url}"}`),
+      readFileSync(file, 'utf8').replace(
+        'nodes:',
+        `aliases: {fast: tiny}\nnodes:\n  - {name: new, url: "${second.url}"}`,
+      ),
     )
     await logged('read the changed cluster file')
+    // Their own connections are taken by the streams.
+    for (const client of await pair(url))
+      expect((await client.ask('/api/show', {model: 'fast'}, headers)).status).toBe(200)
     await cli('key', 'revoke', 'alice', '--yes')
     await logged('read the changed keys')
     for (const stream of streams) expect(tokensIn(await text(stream))).toBe(150)

@@ -57,6 +57,21 @@ test('exec passes standard input on, to one node', async () => {
   expect([two.code, two.stderr]).toEqual([2, expect.stringContaining('one node only')])
 })
 
+test('exec ends here and there, quietly, when nobody reads its output any more', async () => {
+  const running = lab.startCli([
+    'node',
+    'exec',
+    'h1',
+    '--',
+    'while :; do echo tick; sleep 0.1; done',
+  ])
+  await waitFor('the first line', () => running.stdout().includes('tick'))
+  running.child.stdout.destroy()
+  expect(await running.ended).toMatchObject({code: 0, stderr: ''})
+  const left = async () => (await lab.exec(1, 'pgrep -fc "echo tic[k]" || :')).trim()
+  await waitFor('the command to be gone', async () => (await left()) === '0')
+})
+
 test('logs come from the journal and from the supervisor alike', async () => {
   for (const name of ['h1', 'h2']) {
     const logs = await lab.cli(['node', 'logs', name, '--lines', '50'])

@@ -1,6 +1,7 @@
 import {hostname} from 'node:os'
 import {Dispatcher} from '../../src/lib/balancer/dispatcher.ts'
 import type {DispatchLimits} from '../../src/lib/balancer/limits.ts'
+import {Aliases} from '../../src/lib/cluster/alias.ts'
 import type {NodeSpec} from '../../src/lib/cluster/node.ts'
 import {PrefixHasher} from '../../src/lib/gateway/body/prefix.ts'
 import {steadyMs} from '../../src/lib/gateway/clock.ts'
@@ -51,6 +52,8 @@ export interface TestGatewayOptions {
   readonly pace?: Pace
   /** As `gateway.hedge` of the cluster file. */
   readonly hedge?: boolean
+  /** Of the cluster file. */
+  readonly aliases?: Readonly<Record<string, string>>
   /** What stands between the hub and its dispatcher, as a line between processes does; absent: nothing. */
   readonly door?: (dispatcher: Dispatcher) => DispatchDoor
 }
@@ -78,6 +81,7 @@ export async function startGateway(
     outcomes.push(exchange.outcome)
   }
   const bugs: unknown[] = []
+  const aliases = new Aliases(options.aliases)
   const failures: string[] = []
   const decisions = new Decisions()
   const hub = new Hub({
@@ -121,6 +125,7 @@ export async function startGateway(
     fleet,
     hub,
     insight: insightOf(() => dispatcher, decisions),
+    aliases: () => aliases,
     blobs: new BlobPlaces(),
     hasher: new PrefixHasher(),
     limits: {...DEFAULT_LIMITS, ...options.limits},

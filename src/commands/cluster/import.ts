@@ -18,6 +18,9 @@ export default class ClusterImport extends BaseCommand {
   }
   static override flags = {
     name: Flags.string({summary: 'its name here; default: that of the file', helpValue: 'NAME'}),
+    'allow-hooks': Flags.boolean({
+      summary: 'take it over although it has programs run on this machine',
+    }),
     yes: yesFlag(),
   }
 
@@ -27,6 +30,7 @@ export default class ClusterImport extends BaseCommand {
       from: args.file,
       ...(flags.name === undefined ? {} : {name: flags.name}),
       yes: flags.yes,
+      allowHooks: flags['allow-hooks'],
     })
     this.say(`imported ${result.name}, nodes: ${result.nodes}`)
     if (!result.current) this.note(`use it: ollamax cluster use ${result.name}`)

@@ -18,7 +18,10 @@ export default class NodeDrain extends BaseCommand {
     const {args, flags} = await this.parse(NodeDrain)
     const {drainNodes} = await import('../../lib/jobs/edit-nodes.ts')
     const selection = {names: args.nodes ?? [], labels: flags.label}
-    const nodes = await drainNodes(this.tools(flags), selection, true)
+    const tools = this.tools(flags)
+    const nodes = await this.withProgress('plain', (report) =>
+      drainNodes(tools, selection, {drained: true, report}),
+    )
     for (const {name, changed} of nodes) this.say(`${name}\t${changed ? 'drained' : 'unchanged'}`)
     return {nodes}
   }

@@ -28,6 +28,7 @@ export default class NodeExec extends BaseCommand {
     const cut = this.argv.indexOf('--')
     const command = cut < 0 ? [] : this.argv.slice(cut + 1)
     const {args, flags} = await this.parse(NodeExec, cut < 0 ? this.argv : this.argv.slice(0, cut))
+    this.endWithReader()
     const [{execOnNodes}, {parseDuration}, {readCommand, showOutput}] = await Promise.all([
       import('../../lib/jobs/exec-on-nodes.ts'),
       import('../../lib/cluster/size.ts'),

@@ -25,6 +25,7 @@ export default class NodeLogs extends BaseCommand {
 
   async run(): Promise<NodeLogsResult> {
     const {args, flags} = await this.parse(NodeLogs)
+    this.endWithReader()
     const [{readLogs}, {parseDuration}] = await Promise.all([
       import('../../lib/jobs/read-logs.ts'),
       import('../../lib/cluster/size.ts'),

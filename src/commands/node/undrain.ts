@@ -18,7 +18,10 @@ export default class NodeUndrain extends BaseCommand {
     const {args, flags} = await this.parse(NodeUndrain)
     const {drainNodes} = await import('../../lib/jobs/edit-nodes.ts')
     const selection = {names: args.nodes ?? [], labels: flags.label}
-    const nodes = await drainNodes(this.tools(flags), selection, false)
+    const tools = this.tools(flags)
+    const nodes = await this.withProgress('plain', (report) =>
+      drainNodes(tools, selection, {drained: false, report}),
+    )
     for (const {name, changed} of nodes) this.say(`${name}\t${changed ? 'undrained' : 'unchanged'}`)
     return {nodes}
   }

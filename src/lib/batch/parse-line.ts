@@ -7,7 +7,11 @@ export interface BatchRequest {
   readonly customId?: string
   /** Written as OpenAI's batches are; so is its answer then. */
   readonly openai: boolean
+  /** How its answer comes: as Ollama's lines, as OpenAI's events, or in one piece. */
+  readonly answer: AnswerForm
 }
+
+type AnswerForm = 'lines' | 'events' | 'whole'
 
 export type ParsedLine =
   | {readonly kind: 'request'; readonly request: BatchRequest}
@@ -22,16 +26,23 @@ export interface LineDefaults {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Paths that a line may name: those that ask a model and are answered as a whole. */
-const PATHS: ReadonlySet<string> = new Set([
-  '/api/chat',
-  '/api/embed',
-  '/api/generate',
-  '/v1/chat/completions',
-  '/v1/completions',
-  '/v1/embeddings',
-  '/v1/responses',
-])
+/**
+ * Paths that a line may name, and how they are answered. In pieces where that is possible, so that a node that hangs can
+ * be told from one that has much to say.
+ */
+const PATHS = {
+  '/api/chat': 'lines',
+  '/api/embed': 'whole',
+  '/api/generate': 'lines',
+  '/v1/chat/completions': 'events',
+  '/v1/completions': 'events',
+  '/v1/embeddings': 'whole',
+  '/v1/responses': 'events',
+} as const satisfies Readonly<Record<string, AnswerForm>>
+
+type Path = keyof typeof PATHS
+const isPath = (text: unknown): text is Path =>
+  typeof text === 'string' && Object.hasOwn(PATHS, text)
 
 /** What says by its name what is asked, and of which call. */
 const NATIVE = [
@@ -72,24 +83,29 @@ function native(fields: Fields, {model, keepAliveSeconds}: LineDefaults): Parsed
   if (wrong) return {kind: 'broken', why: wrong}
   const named = modelOf(fields, model)
   if (named === undefined) return NO_MODEL
-  // Answers come in pieces, so that a node that hangs can be told from one that has much to say.
-  const streams = path === '/api/embed' ? {} : {stream: true}
   const keep = keepAliveSeconds === undefined ? {} : {keep_alive: keepAliveSeconds}
-  const body = {...keep, ...fields, model: named, ...streams}
-  return {kind: 'request', request: {path, body, openai: false}}
+  return asked(path, {...keep, ...fields, model: named}, false)
 }
 
 function openai(fields: Fields, {model}: LineDefaults): ParsedLine {
   const {method = 'POST', url, body} = fields
   if (method !== 'POST') return {kind: 'broken', why: '"method" is not POST'}
-  if (typeof url !== 'string' || !PATHS.has(url))
-    return {kind: 'broken', why: `"url" is none of ${[...PATHS].join(', ')}`}
+  if (!isPath(url))
+    return {kind: 'broken', why: `"url" is none of ${Object.keys(PATHS).join(', ')}`}
   if (!isObject(body)) return {kind: 'broken', why: '"body" is no JSON object'}
   const named = modelOf(body, model)
   if (named === undefined) return NO_MODEL
-  const {stream_options: _, ...rest} = body
-  const asked = {...rest, model: named, stream: false}
-  return {kind: 'request', request: {path: url, body: asked, openai: true}}
+  return asked(url, {...body, model: named}, true)
+}
+
+function asked(path: Path, body: Fields, openai: boolean): ParsedLine {
+  const answer = PATHS[path]
+  const {stream: _stream, stream_options: _options, ...rest} = body
+  // Without it OpenAI's pieces tell no counts; responses tell them by themselves.
+  const counts =
+    answer === 'events' && path !== '/v1/responses' ? {stream_options: {include_usage: true}} : {}
+  const streams = answer === 'whole' ? {} : {stream: true, ...counts}
+  return {kind: 'request', request: {path, body: {...rest, ...streams}, openai, answer}}
 }
 
 const NO_MODEL = {kind: 'broken', why: 'it names no model, and no --model was given'} as const

@@ -1,12 +1,12 @@
 /** Before anything is known: enough for a few machines, and little to wait for on a single one. */
 const START = 16
-/** The gateway lets 512 wait for a model; of these about a third do. */
-const MOST = 1024
+/** As many as the gateway lets wait for a model: whatever is slow, no line is refused for being one too many. */
+const MOST = 512
 const NEWEST = 0.1
 /** Of those under way so many are to wait for a slot, so that none is free while there is work... */
-const LEAST_WAITING = {share: 1 / 8, count: 2}
+const LEAST_WAITING = {share: 1 / 4, count: 4}
 /** ...and no more than these, because they stand in the way of everybody else. */
-const MOST_WAITING = {share: 1 / 3, count: 8}
+const MOST_WAITING = {share: 2 / 5, count: 12}
 const SHRINK = 0.25
 
 /** How an answer came about. */

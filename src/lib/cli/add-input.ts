@@ -89,7 +89,8 @@ function pair(word: string, flag: string): [string, string] {
   throw bad(`--${flag} takes NAME=VALUE, and not ${JSON.stringify(word)}`)
 }
 
-function readLabels(words: readonly string[]): Record<string, string> {
+/** Labels as `K=V`; BAD_INPUT. */
+export function readLabels(words: readonly string[]): Record<string, string> {
   const labels = words.map((word) => pair(word, 'label'))
   for (const [key, value] of labels) {
     const problem = labelProblem(key, value)

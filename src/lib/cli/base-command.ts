@@ -20,6 +20,8 @@ interface ToolFlags {
   readonly asks?: boolean
 }
 
+const READER_GONE = new Error('nobody reads stdout any more')
+
 /** What all commands share: --json, --cluster, the tools, and a signal that Ctrl-C and SIGTERM abort. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true
@@ -47,6 +49,12 @@ export abstract class BaseCommand extends Command {
       }
     }
     return this.#abort.signal
+  }
+
+  /** For a command that may print for long: it ends quietly once nobody reads that any more, as `| head -1` does. */
+  protected endWithReader(): void {
+    const {signal} = this
+    process.stdout.on('error', () => signal.aborted || this.#abort?.abort(READER_GONE))
   }
 
   /** What a command draws by itself and has to take away while a question is asked; returns the way back. */
@@ -146,6 +154,7 @@ export abstract class BaseCommand extends Command {
   protected override async catch(thrown: Error): Promise<unknown> {
     // An abort that no one translated on the way is still the user's interrupt, not a bug.
     const reason: unknown = this.#abort?.signal.reason
+    if (reason === READER_GONE) return undefined
     const translate = this.#abort?.signal.aborted && !OllamaxError.is(thrown, 'INTERRUPTED')
     const error = translate && reason instanceof Error ? reason : thrown
     return super.catch(usageError(error, this.id ?? '') ?? error)

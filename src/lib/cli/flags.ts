@@ -59,6 +59,17 @@ export const nodesFlag = (summary: string) =>
 /** The name of a model. */
 export const modelArg = () => Args.string({required: true, description: 'name of the model'})
 
+/** The machines whose own lock is meant. */
+export const lockNodeFlag = () =>
+  Flags.string({
+    multiple: true,
+    multipleNonGreedy: true,
+    default: [],
+    noCacheDefault: true,
+    summary: 'also the lock that lies on this machine; a name or glob of nodes',
+    helpValue: 'NODE',
+  })
+
 /** Names or globs of nodes; with none given a command works on all of them. */
 export const nodesArg = (description = 'names or globs of nodes (default: all)') =>
   Args.string({multiple: true, description})

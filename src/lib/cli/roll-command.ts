@@ -54,7 +54,12 @@ export abstract class RollCommand extends BaseCommand {
     flags: RollFlags,
     what: Pick<UpgradeOptions, 'to' | 'artifact' | 'artifactSha256'>,
   ): Promise<{nodes: readonly RolledNode[]; cluster: string}> {
-    const [{upgradeNodes}, {parseDuration}, roll, {readPassword}] = await Promise.all([
+    const [
+      {upgradeNodes},
+      {parseDuration},
+      {describeRolled, readPart, rollFailure},
+      {readPassword},
+    ] = await Promise.all([
       import('../jobs/upgrade-nodes.ts'),
       import('../cluster/size.ts'),
       import('./describe-rolled.ts'),
@@ -66,7 +71,7 @@ export abstract class RollCommand extends BaseCommand {
       waves: flags.waves,
       drainMs: parseDuration(flags['drain-timeout']),
       pauseMs: parseDuration(flags.pause),
-      minPace: roll.readPart(flags['min-pace']),
+      minPace: readPart(flags['min-pace']),
       sudoPassword: flags['sudo-password-stdin'] ? await readPassword() : undefined,
       yes: flags.yes,
       ...what,
@@ -75,8 +80,8 @@ export abstract class RollCommand extends BaseCommand {
     const result: UpgradedNodes = await this.withProgress(flags.progress, (report) =>
       upgradeNodes(tools, {...options, report}),
     )
-    this.say(await roll.describeRolled(result.nodes))
-    const failure = roll.rollFailure(result.nodes)
+    this.say(await describeRolled(result.nodes))
+    const failure = rollFailure(result.nodes)
     if (failure) throw failure
     return result
   }

@@ -98,6 +98,25 @@ export interface WantedModel {
   readonly context?: number
 }
 
+/** Moments at which a program of the operator's is run, on the operator's machine. */
+export const HOOKS = [
+  'before-add',
+  'after-add',
+  'before-upgrade',
+  'after-upgrade',
+  'before-drain',
+  'after-drain',
+] as const
+export type HookName = (typeof HOOKS)[number]
+
+/** A program that is run at such a moment. */
+export interface Hook {
+  /** Absolute path of the program, and its arguments; no shell is between. */
+  readonly run: readonly string[]
+  /** Longest time that it may take; absent: a minute. */
+  readonly timeoutMs?: number
+}
+
 /** The wanted state of one cluster, as its YAML file says after validation and defaults. */
 export interface Cluster {
   readonly name: string
@@ -112,4 +131,6 @@ export interface Cluster {
   readonly models?: readonly WantedModel[]
   /** Name that requests may use -> model; absent: none. No target is an alias itself. */
   readonly aliases?: Readonly<Record<string, string>>
+  /** Absent: none. */
+  readonly hooks?: Readonly<Partial<Record<HookName, Hook>>>
 }

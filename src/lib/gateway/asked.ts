@@ -1,8 +1,10 @@
 import type {BalanceRequest} from '../balancer/candidates.ts'
 import type {DispatchRequest} from '../balancer/dispatch-request.ts'
 import {POLICY_NAMES} from '../balancer/policies.ts'
+import type {Aliases} from '../cluster/alias.ts'
 import {PRIORITIES, type Priority, priorityRank} from '../cluster/priority.ts'
-import type {Facts} from './body/facts.ts'
+import {withModel} from './body/changed.ts'
+import {type Facts, type FactsOptions, readFacts} from './body/facts.ts'
 import {BLOCK_TOKENS} from './body/prefix.ts'
 import type {Problem} from './dialects/problem.ts'
 import type {Exchange} from './exchange.ts'
@@ -27,6 +29,19 @@ export function refusalOf(
       message: `model '${model}' would be answered by Ollama's cloud, not by a node of this fleet`,
     }
   return undefined
+}
+
+/** A body and what is to be known of it, once it names the model that it means instead of an alias. */
+export function understood(
+  given: Buffer,
+  options: FactsOptions,
+  aliases: Aliases,
+): {readonly body: Buffer; readonly facts: Facts} {
+  const facts = readFacts(given, options)
+  const model = aliases.resolve(facts.model)
+  if (model === facts.model) return {body: given, facts}
+  const body = withModel(given, facts.fields, model)
+  return {body, facts: readFacts(body, options)}
 }
 
 /** Names that make a node pass the request on to ollama.com. */

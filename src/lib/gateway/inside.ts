@@ -1,5 +1,5 @@
-import {dispatchOf, refusalOf} from './asked.ts'
-import {readFacts} from './body/facts.ts'
+import type {Aliases} from '../cluster/alias.ts'
+import {dispatchOf, refusalOf, understood} from './asked.ts'
 import type {PrefixHasher} from './body/prefix.ts'
 import {type BodyLimits, readBody} from './body/read.ts'
 import type {Exchange} from './exchange.ts'
@@ -16,6 +16,7 @@ export interface InsideFloor {
   readonly hasher: PrefixHasher
   readonly limits: BodyLimits
   readonly allowCloud: boolean
+  readonly aliases: () => Aliases
 }
 
 /** Pages that show how the balancer decides. */
@@ -67,9 +68,10 @@ async function explain(
   exchange: Exchange,
   {admitted, floor}: {readonly admitted: Admitted; readonly floor: InsideFloor},
 ): Promise<void> {
-  const body = await readBody(exchange.request, floor.limits)
-  exchange.bytesIn = body.length
-  const facts = readFacts(body, {call: 'generate', streams: true})
+  const given = await readBody(exchange.request, floor.limits)
+  exchange.bytesIn = given.length
+  const options = {call: 'generate', streams: true} as const
+  const {body, facts} = understood(given, options, floor.aliases())
   exchange.model = facts.model || undefined
   const refusal = refusalOf(facts, admitted, floor)
   if (refusal) return exchange.problem(refusal)

@@ -1,7 +1,7 @@
 import type {DispatchRequest} from '../balancer/dispatch-request.ts'
 import type {TracedAttempt} from '../trace/tracing.ts'
 import type {Attempt, NodeReply} from './attempt.ts'
-import {withNumCtx} from './body/num-ctx.ts'
+import {withNumCtx} from './body/changed.ts'
 import {type Fields, walk} from './body/walk.ts'
 import type {Exchange} from './exchange.ts'
 import type {Hedge} from './hedge.ts'

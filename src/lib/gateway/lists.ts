@@ -1,3 +1,4 @@
+import type {Aliases} from '../cluster/alias.ts'
 import {modelKey, shortModelName} from '../cluster/model-name.ts'
 import type {FleetNode} from './fleet.ts'
 
@@ -9,8 +10,15 @@ const nameOf = (entry: Entry): string => {
 }
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** `/api/tags` over the fleet: each model once, as the node wrote it whose copy is the newest; newest first, as Ollama sorts. */
-export function tagsOf(nodes: readonly FleetNode[], mayUse: (model: string) => boolean): Entry[] {
+/**
+ * `/api/tags` over the fleet: each model once, as the node wrote it whose copy is the newest; newest first, as Ollama sorts.
+ * An alias is listed as its model is.
+ */
+export function tagsOf(
+  nodes: readonly FleetNode[],
+  mayUse: (model: string) => boolean,
+  aliases: Aliases,
+): Entry[] {
   const newest = new Map<string, Entry>()
   for (const {tags} of nodes) {
     for (const entry of tags) {
@@ -20,6 +28,10 @@ export function tagsOf(nodes: readonly FleetNode[], mayUse: (model: string) => b
       if (before && textOf(before.modified_at) >= textOf(entry.modified_at)) continue
       if (name && mayUse(name)) newest.set(key, entry)
     }
+  }
+  for (const [name, model] of Object.entries(aliases.all)) {
+    const entry = newest.get(modelKey(model))
+    if (entry) newest.set(modelKey(name), {...entry, name, model: name})
   }
   return [...newest.values()].sort((a, b) =>
     textOf(b.modified_at).localeCompare(textOf(a.modified_at)),

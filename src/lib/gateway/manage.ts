@@ -1,5 +1,6 @@
+import type {Aliases} from '../cluster/alias.ts'
 import {messageOf} from '../errors.ts'
-import {ObjectOf, parseObject} from './body/parse.ts'
+import {type Json, ObjectOf, parseObject} from './body/parse.ts'
 import {type Exchange, outcomeOf} from './exchange.ts'
 import type {FleetNode, FleetSeen} from './fleet.ts'
 import type {Admitted} from './guard.ts'
@@ -45,11 +46,18 @@ export interface ManageContext {
   readonly admitted: Admitted
   /** A node that the client names by a header. */
   readonly only: string | undefined
+  readonly aliases: Aliases
 }
 
 /** Why a node could not be asked, as far as the client may know it: the words of a broken connection may hold its address. */
 function why(error: unknown, {admin}: Admitted): string {
   return admin ? messageOf(error) : 'could not be reached, or broke the connection'
+}
+
+/** The same about a model by another name. */
+function aboutModel(given: Json, model: string): Buffer {
+  const rest = Object.entries(given).filter(([field]) => !/^(model|name)$/i.test(field))
+  return Buffer.from(JSON.stringify({...Object.fromEntries(rest), model}))
 }
 
 /** Carries a management call to where it belongs and answers it. */
@@ -59,8 +67,11 @@ export async function manage(
   body: Buffer,
   context: ManageContext,
 ): Promise<void> {
-  const object = new ObjectOf(parseObject(body))
-  const model = object.text('model') || object.text('name') || ''
+  const given = parseObject(body)
+  const object = new ObjectOf(given)
+  const named = object.text('model') || object.text('name') || ''
+  // All else is about the model that has that name itself, if any: an alias is nothing that nodes have.
+  const model = call === 'show' ? context.aliases.resolve(named) : named
   const names =
     call === 'copy' ? [object.text('source') ?? '', object.text('destination') ?? ''] : [model]
   const [subject = ''] = names
@@ -73,7 +84,10 @@ export async function manage(
   if (call === 'copy' || call === 'delete') return everywhere(exchange, {body, subject}, context)
   const nodes = await candidatesOf(call, {object, subject}, context)
   if (nodes.length === 0) return noNode(exchange)
-  if (call === 'show') return oneOf(exchange, nodes, {body, context})
+  if (call === 'show') {
+    const meant = model === named ? body : aboutModel(given, model)
+    return oneOf(exchange, nodes, {body: meant, context})
+  }
   // A pull that has begun somewhere is not begun a second time elsewhere.
   await oneOf(exchange, nodes.slice(0, 1), {body, context, changes: true})
 }

@@ -1,7 +1,7 @@
 import {modelKey} from '../cluster/model-name.ts'
-import {dispatchOf, headerOf, refusalOf} from './asked.ts'
+import {dispatchOf, headerOf, refusalOf, understood} from './asked.ts'
 import type {BodyBuffers} from './body/body-buffers.ts'
-import {type Facts, readFacts} from './body/facts.ts'
+import type {Facts} from './body/facts.ts'
 import {BadBody, parseObject} from './body/parse.ts'
 import {type BodyLimits, ClientGone, readBody, SlowBody, TooLarge} from './body/read.ts'
 import type {Exchange} from './exchange.ts'
@@ -94,14 +94,14 @@ async function other(
       const nodes = floor.fleet.nodes()
       if (route.list === 'ps')
         return exchange.json(200, {models: psOf(nodes.filter(canBeAsked), mayUse)})
-      const tags = tagsOf(nodes.filter(canBeAsked), mayUse)
+      const tags = tagsOf(nodes.filter(canBeAsked), mayUse, floor.aliases())
       if (route.list === 'tags') return exchange.json(200, {models: tags})
       return exchange.json(200, {object: 'list', data: modelsOf(tags)})
     }
     case 'model': {
       await floor.fleet.current(LIST_MS)
       const key = modelKey(route.model)
-      const tags = tagsOf(floor.fleet.nodes().filter(canBeAsked), mayUse)
+      const tags = tagsOf(floor.fleet.nodes().filter(canBeAsked), mayUse, floor.aliases())
       const found = modelsOf(tags).find(({id}) => modelKey(id) === key)
       if (found) return exchange.json(200, {...found, id: route.model})
       return exchange.problem({status: 404, message: `model '${route.model}' not found`})
@@ -174,11 +174,9 @@ async function infer(
   let body: Buffer
   let facts: Facts
   try {
-    body = await bodyOf(exchange, floor, floor.hub.bodies)
-    facts = readFacts(body, {
-      call: route.call,
-      streams: route.dialect === 'ollama',
-    })
+    const given = await bodyOf(exchange, floor, floor.hub.bodies)
+    const options = {call: route.call, streams: route.dialect === 'ollama'}
+    ;({body, facts} = understood(given, options, floor.aliases()))
     exchange.model = facts.model || undefined
     const refusal = refusalOf(facts, admitted, floor)
     if (refusal) {
@@ -237,8 +235,10 @@ function threadOf(
   return Thread.of(of.route.call, parseObject(of.body))
 }
 
-function contextOf({request}: Exchange, admitted: Admitted, {fleet, blobs}: Floor): ManageContext {
-  return {fleet, blobs, admitted, only: headerOf(request.header('x-ollamax-node'))}
+function contextOf({request}: Exchange, admitted: Admitted, floor: Floor): ManageContext {
+  const {fleet, blobs} = floor
+  const only = headerOf(request.header('x-ollamax-node'))
+  return {fleet, blobs, admitted, only, aliases: floor.aliases()}
 }
 
 function failed(exchange: Exchange, error: unknown, floor: Floor): void {

@@ -84,7 +84,7 @@ export async function addNodes(tools: AddTools, options: AddNodeOptions): Promis
   const names = entries.map((entry) => entry.name)
   const nodes = await eachOf(entries, options.concurrency, async (entry) => {
     const startMs = Date.now()
-    const row = await addOne(tools, entry, {options, shared}).catch((error: unknown) => {
+    const row = await addHooked(tools, entry, {options, shared}).catch((error: unknown) => {
       if (signal.aborted) throw interruptedAfter(signal, done, names)
       if (entries.length === 1) throw error
       return failedRow(entry, error)
@@ -94,6 +94,24 @@ export async function addNodes(tools: AddTools, options: AddNodeOptions): Promis
     return {...row, ms: Date.now() - startMs}
   })
   return {cluster: tools.clusterName(), dryRun: options.dryRun, nodes}
+}
+
+/** With the hooks that the cluster file names for it, where something is done. */
+async function addHooked(
+  tools: AddTools,
+  entry: Entry,
+  all: {options: AddNodeOptions; shared: Shared},
+): Promise<Row> {
+  const cluster = await tools.cluster()
+  const {dryRun, report, version} = all.options
+  if (dryRun || !cluster.hooks) return addOne(tools, entry, all)
+  const {runHook} = await import('./run-hook.ts')
+  const moment = {node: entry.name, target: entry.target.target, report}
+  await runHook(tools, cluster, {...moment, name: 'before-add', version})
+  const row = await addOne(tools, entry, all)
+  const after = {...moment, node: row.name, version: row.version}
+  await runHook(tools, cluster, {...after, name: 'after-add'})
+  return row
 }
 
 /** Longest wait for the last look at a node that has just answered. */

@@ -2,6 +2,7 @@ import {existsSync, readFileSync} from 'node:fs'
 import {rename, rm} from 'node:fs/promises'
 import {basename} from 'node:path'
 import {checkClusterName} from '../cluster/names.ts'
+import type {Cluster} from '../cluster/node.ts'
 import {OllamaxError} from '../errors.ts'
 import {copyKeys, keysFile, removeKeys} from '../state/keys-file.ts'
 import {
@@ -118,7 +119,7 @@ export async function removeCluster(
  */
 export async function importCluster(
   tools: Door,
-  {from, name: wanted, yes}: {readonly from: string; readonly name?: string; readonly yes: boolean},
+  {from, name: wanted, yes, allowHooks}: ImportOptions,
 ): Promise<ChangedCluster & {readonly nodes: number}> {
   const text = readAny(from)
   if (wanted === undefined && from === '-')
@@ -128,6 +129,7 @@ export async function importCluster(
   const name = checkClusterName(wanted ?? basename(from).replace(/\.ya?ml$/i, ''))
   const {compile} = await import('../state/compile.ts')
   const {cluster} = compile({name, text, file: from === '-' ? 'stdin' : from})
+  if (cluster.hooks && !allowHooks) await allowed(tools, name, cluster.hooks)
   const file = clusterFile(tools.paths, name)
   const exists = () => clusterNames(tools.paths).includes(name)
   let replace = yes
@@ -142,6 +144,31 @@ export async function importCluster(
     await writeWhole(file, text)
   })
   return {name, file, current: tools.clusterName() === name, nodes: cluster.nodes.length}
+}
+
+export interface ImportOptions {
+  /** Path of the file; `-`: stdin. */
+  readonly from: string
+  readonly name?: string
+  readonly yes: boolean
+  /** Take it over although it has programs run on this machine. */
+  readonly allowHooks: boolean
+}
+
+/** A file of somebody else's must not have programs run here without being asked about. */
+async function allowed(
+  tools: Door,
+  name: string,
+  hooks: NonNullable<Cluster['hooks']>,
+): Promise<void> {
+  const lines = Object.entries(hooks).map(([when, {run}]) => `${when}: ${run.join(' ')}`)
+  const question = `The cluster "${name}" has programs run on this machine (${lines.join('; ')}). Take that over?`
+  if (!tools.ask.interactive)
+    throw new OllamaxError('CONFIRM_NEEDED', `there is no terminal to ask at: ${question}`, {
+      suggestions: ['take its hooks out of the file', 'or pass --allow-hooks'],
+      details: {hooks},
+    })
+  await confirmed(tools, false, question)
 }
 
 /** A text file, or stdin for `-`. STATE_IO, CONFIG_INVALID. */

@@ -1,5 +1,7 @@
+import {describeTarget} from '../cluster/describe-node.ts'
 import {checkNodeName} from '../cluster/names.ts'
-import type {NodeSpec} from '../cluster/node.ts'
+import type {HookName, NodeSpec} from '../cluster/node.ts'
+import type {Reporter} from '../cluster/report.ts'
 import {
   editLabels,
   type LabelEdit,
@@ -43,17 +45,36 @@ export async function labelNodes(
   return nodes.map(({after, changed}) => ({name: after.name, changed, labels: after.labels}))
 }
 
-/** Marks nodes as drained (no new request goes there; what runs is finished) or takes the mark away. */
+/**
+ * Marks nodes as drained (no new request goes there; what runs is finished) or takes the mark away. The hooks for a
+ * drain are run; if one of them refuses, no node is marked: HOOK_FAILED.
+ */
 export async function drainNodes(
-  tools: Pick<Tools, 'editCluster'>,
+  tools: Pick<Tools, 'cluster' | 'editCluster' | 'env' | 'signal' | 'paths' | 'clusterName'>,
   selection: Selection,
-  drained: boolean,
+  {drained, report}: {readonly drained: boolean; readonly report: Reporter},
 ): Promise<EditedNode[]> {
   if (selection.names.length === 0 && selection.labels.length === 0)
     throw new OllamaxError('BAD_INPUT', 'no node is named', {
       suggestions: ['name nodes, choose them with --label, or say "*" for all of them'],
     })
+  const cluster = await tools.cluster()
+  const hook = async (name: HookName, nodes: readonly NodeSpec[]) => {
+    const {runHook} = await import('./run-hook.ts')
+    for (const node of nodes)
+      await runHook(tools, cluster, {name, node: node.name, target: describeTarget(node), report})
+  }
+  if (drained && cluster.hooks?.['before-drain'])
+    await hook(
+      'before-drain',
+      selectNodes(cluster.nodes, selection).filter((node) => !node.drained),
+    )
   const nodes = await changeNodes(tools, selection, (node) => ({...node, drained}))
+  if (drained && cluster.hooks?.['after-drain'])
+    await hook(
+      'after-drain',
+      nodes.flatMap(({after, changed}) => (changed ? [after] : [])),
+    )
   return nodes.map(({after, changed}) => ({name: after.name, changed}))
 }
 

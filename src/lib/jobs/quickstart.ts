@@ -9,6 +9,7 @@ import {messageOf, OllamaxError} from '../errors.ts'
 import {generate, pull} from '../ollama/client.ts'
 import type {Endpoint} from '../ollama/endpoint.ts'
 import {readNode} from '../ollama/read-node.ts'
+import {keepReadings} from '../state/readings.ts'
 import {engineEndpoint, startEngine} from './start-engine.ts'
 import type {Tools} from './tools.ts'
 
@@ -195,8 +196,13 @@ export async function firstAnswer(
     })
   const ms = performance.now() - started
   const {answerTokens, answerMs} = stats ?? {}
+  const recorded = await record(tools, ready.node)
+  const look = {signal: tools.signal, timeoutMs: PROBE_MS}
+  keepReadings(tools.paths, tools.clusterName(), [
+    await readNode(ready.endpoint, recorded.node, look),
+  ])
   return {
-    ...(await record(tools, ready.node)),
+    ...recorded,
     text,
     tokens: answerTokens ?? null,
     tokensPerSecond: answerTokens && answerMs ? (answerTokens * 1000) / answerMs : null,

@@ -1,5 +1,6 @@
 import type {NodeSpec, SshNode} from '../cluster/node.ts'
 import {type Selection, selectNodes} from '../cluster/select.ts'
+import {effectiveOllama} from '../desired/effective.ts'
 import {OllamaxError} from '../errors.ts'
 import {confirmed} from './confirm.ts'
 import {latestVersion} from './find-source.ts'
@@ -10,7 +11,7 @@ import {overSsh} from './ssh-node.ts'
 import type {Tools} from './tools.ts'
 import {withDeployLock} from './with-deploy-lock.ts'
 
-export interface UpgradeOptions extends Omit<RollOptions, 'targets' | 'recordVersion'> {
+export interface UpgradeOptions extends Omit<RollOptions, 'targets' | 'recordVersion' | 'reason'> {
   readonly selection: Selection
   /** `previous`: back to what was there before; else the version to have; absent: the archive's, or the latest. */
   readonly to:
@@ -39,7 +40,8 @@ export async function upgradeNodes(
   options: UpgradeOptions,
 ): Promise<UpgradedNodes> {
   const {to, artifact} = options
-  const nodes = chosen((await tools.cluster()).nodes, options)
+  const cluster = await tools.cluster()
+  const nodes = chosen(cluster.nodes, options)
   const names = nodes.map((node) => node.name)
   if (options.canary !== undefined && !names.includes(options.canary))
     throw new OllamaxError('BAD_INPUT', `the canary ${options.canary} is not among these nodes`, {
@@ -50,20 +52,16 @@ export async function upgradeNodes(
   const reason = `${to.kind === 'previous' ? 'roll back' : 'upgrade'} ${names.join(', ')} to ${what}`
   const how = 'Wave by wave, each node drained meanwhile.'
   await confirmed(tools, options.yes, `${reason[0]?.toUpperCase()}${reason.slice(1)}? ${how}`)
-  const targets = nodes.map((node) => targetOf(node, to, version))
+  const targets: RollTarget[] = nodes.map((node) => {
+    const {env = {}, version: recorded} = effectiveOllama(cluster, node)
+    return to.kind === 'previous'
+      ? {node, env, recorded, tree: 'previous'}
+      : {node, env, recorded, version}
+  })
   const rolled = await withDeployLock(tools, {reason}, () =>
-    rollNodes(tools, {...options, targets, recordVersion: true}),
+    rollNodes(tools, {...options, targets, reason, recordVersion: true}),
   )
   return {cluster: tools.clusterName(), nodes: rolled}
-}
-
-function targetOf(
-  node: SshNode,
-  to: UpgradeOptions['to'],
-  version: string | undefined,
-): RollTarget {
-  const env = node.ollama.env ?? {}
-  return to.kind === 'previous' ? {node, env, tree: 'previous'} : {node, env, version}
 }
 
 async function versionOf(

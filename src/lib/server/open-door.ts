@@ -26,7 +26,10 @@ export interface KeysNow {
 
 /** What answers behind the address: all in this process, or some of it asked of another one. */
 export interface DoorParts
-  extends Pick<Floor, 'fleet' | 'hub' | 'insight' | 'blobs' | 'metrics' | 'ended' | 'bug'> {
+  extends Pick<
+    Floor,
+    'fleet' | 'hub' | 'insight' | 'blobs' | 'metrics' | 'ended' | 'bug' | 'aliases'
+  > {
   readonly keys: () => KeysNow
   readonly limiter: Limiter
   readonly tracing: Tracing

@@ -41,6 +41,7 @@ export function ownFront(core: Core): Front {
       tracing = await core.openTracing()
       gateway = await openDoor(settings, {
         fleet: fleet(),
+        aliases: () => core.running().aliases(),
         ...{hub, insight, blobs, keys, limiter, tracing, ended},
         metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
         bug: (error, {requestId}) => log.error('a bug', {err: error, id: requestId}),

@@ -1,4 +1,4 @@
-import {randomBytes} from 'node:crypto'
+import {hash, randomBytes, timingSafeEqual} from 'node:crypto'
 import {hostname} from 'node:os'
 import type {Cluster} from '../cluster/node.ts'
 import {PrefixHasher} from '../gateway/body/prefix.ts'
@@ -53,6 +53,7 @@ export async function openPrivateGateway(
       ...{host: '127.0.0.1', port: 0, limits: DEFAULT_LIMITS},
       ...{hub, fleet: running.fleet, blobs: new BlobPlaces(), hasher: new PrefixHasher()},
       guard: onlyWith(key),
+      aliases: () => running.aliases(),
       insight: insightOf(() => running.dispatcher, new Decisions()),
       origin: {origins: [], loopback: true, hostname: hostname()},
       allowCloud: false,
@@ -77,8 +78,9 @@ export async function openPrivateGateway(
 
 /** Other programs on this machine have no business here. */
 function onlyWith(key: string): Guard {
+  const digest = hash('sha256', key, 'buffer')
   return (request) =>
-    request.header(KEY) === key
+    timingSafeEqual(hash('sha256', request.header(KEY) ?? '', 'buffer'), digest)
       ? openGuard(request)
       : {
           kind: 'refused',

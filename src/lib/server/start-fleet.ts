@@ -3,6 +3,7 @@ import type {DispatchSink} from '../balancer/dispatch-request.ts'
 import {Dispatcher} from '../balancer/dispatcher.ts'
 import {policyNamed} from '../balancer/policies.ts'
 import type {Rate} from '../balancer/rates.ts'
+import {Aliases} from '../cluster/alias.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
 import {Fleet} from '../gateway/fleet.ts'
@@ -15,6 +16,8 @@ import {balancedNode} from './balanced-node.ts'
 export interface RunningFleet {
   readonly fleet: Fleet
   readonly dispatcher: Dispatcher
+  /** As they are now. */
+  aliases(): Aliases
   /** Takes over a changed cluster file; no running request is touched. */
   apply(cluster: Cluster): void
   /** Every node, and every model that one of them has. */
@@ -62,7 +65,9 @@ export function startFleet(
     },
     inFlight: (node) => dispatcher.inFlight(node),
   })
+  let aliases = new Aliases()
   const apply = (wanted: Cluster) => {
+    aliases = new Aliases(wanted.aliases)
     fleet.setNodes(wanted.nodes)
     hooks.tell((nowMs) => {
       dispatcher.setNodes(wanted.nodes.map(balancedNode), nowMs)
@@ -76,6 +81,7 @@ export function startFleet(
   return {
     fleet,
     dispatcher,
+    aliases: () => aliases,
     apply,
     names() {
       const nodes = fleet.nodes()

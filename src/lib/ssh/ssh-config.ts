@@ -66,24 +66,56 @@ export async function readSettings(to: Destination, options: ReadOptions): Promi
   return reading.found
 }
 
+/**
+ * The names of an ssh_config that stand for one machine, without patterns, also of the files that it includes; in
+ * their order. STATE_IO.
+ */
+export async function hostNames(options: ReadOptions): Promise<string[]> {
+  const own = join(homedir(), '.ssh')
+  const names = new Set<string>()
+  const take = async (file: string, depth: number, must: boolean): Promise<void> => {
+    if (depth > MAX_DEPTH) throw unreadable(file, 'it is included too deep')
+    for (const {key, values} of directives((await parsed(file, must)) ?? [])) {
+      if (key === 'host')
+        for (const name of values.filter((value) => !/[*?!]/.test(value))) names.add(name)
+      if (key !== 'include') continue
+      for (const other of await filesOf(values, own)) await take(other, depth + 1, false)
+    }
+  }
+  await take(options.file ?? join(own, 'config'), 0, true)
+  return [...names]
+}
+
+/** All lines of a file, also those below a Host. */
+function directives(lines: Iterable<SSHConfig[number]>): {key: string; values: string[]}[] {
+  return [...lines].flatMap((line) => {
+    if (line.type !== LineType.DIRECTIVE) return []
+    const inner = 'config' in line ? directives(line.config) : []
+    return [{key: line.param.toLowerCase(), values: wordsOf(line.value)}, ...inner]
+  })
+}
+
+async function parsed(file: string, must: boolean): Promise<SSHConfig | undefined> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if (!must && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw unreadable(file, messageOf(error))
+  }
+  try {
+    return SSHConfig.parse(text)
+  } catch (error) {
+    throw unreadable(file, messageOf(error))
+  }
+}
+
 async function readInto(reading: Reading, scope: Scope, must: boolean): Promise<void> {
   if (scope.depth > MAX_DEPTH) {
     throw unreadable(scope.file, 'it is included too deep; is there a circle of Includes?')
   }
-  let text: string
-  try {
-    text = await readFile(scope.file, 'utf8')
-  } catch (error) {
-    if (!must && (error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw unreadable(scope.file, messageOf(error))
-  }
-  let config: SSHConfig
-  try {
-    config = SSHConfig.parse(text)
-  } catch (error) {
-    throw unreadable(scope.file, messageOf(error))
-  }
-  await apply(reading, config, scope)
+  const config = await parsed(scope.file, must)
+  if (config) await apply(reading, config, scope)
 }
 
 async function apply(reading: Reading, lines: SSHConfig, scope: Scope): Promise<void> {
@@ -96,7 +128,7 @@ async function apply(reading: Reading, lines: SSHConfig, scope: Scope): Promise<
       const active = scope.active && fits
       if (active && 'config' in line) await apply(reading, line.config, {...scope, active})
     } else if (key === 'include') {
-      for (const file of await includes(values, {reading, scope})) {
+      for (const file of await filesOf(values, scope.base)) {
         await readInto(reading, {...scope, file, depth: scope.depth + 1}, false)
       }
     } else {
@@ -107,14 +139,12 @@ async function apply(reading: Reading, lines: SSHConfig, scope: Scope): Promise<
   }
 }
 
-async function includes(
-  patterns: readonly string[],
-  {reading, scope}: {reading: Reading; scope: Scope},
-): Promise<string[]> {
+/** The files that patterns of an Include stand for. */
+async function filesOf(patterns: readonly string[], base: string): Promise<string[]> {
   const files: string[] = []
   for (const pattern of patterns) {
-    const path = pattern.replace(/^~(?=\/)/, reading.me.home)
-    const full = isAbsolute(path) ? path : join(scope.base, path)
+    const path = pattern.replace(/^~(?=\/)/, homedir())
+    const full = isAbsolute(path) ? path : join(base, path)
     const matches: string[] = []
     for await (const file of glob(full)) matches.push(file)
     files.push(...matches.sort())

@@ -44,13 +44,22 @@ export function appendChange(
 
 /** Two processes may do this at once: one of them then finds nothing, or puts a short file aside. */
 function putAside(directory: string): void {
-  const stamp = `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${process.pid}`
+  const name = nextName(aside(directory).at(-1))
   try {
-    renameSync(join(directory, CURRENT), join(directory, `changes-${stamp}.jsonl`))
+    renameSync(join(directory, CURRENT), join(directory, name))
   } catch (error) {
     if ((error as {code?: string}).code !== 'ENOENT') throw error
   }
   for (const old of aside(directory).slice(0, -KEPT)) rmSync(join(directory, old), {force: true})
+}
+
+/** Behind the last one in order, whatever the clock says: a rename onto a file would be that one's end. */
+function nextName(last: string | undefined): string {
+  const now = new Date().toISOString().replaceAll(/[:.]/g, '-')
+  const [, stamp = '', count = '0'] = /^changes-(.+Z)-(\d+)\.jsonl$/.exec(last ?? '') ?? []
+  const follows = stamp >= now
+  const more = String(follows ? Number(count) + 1 : 0).padStart(6, '0')
+  return `changes-${follows ? stamp : now}-${more}.jsonl`
 }
 
 const aside = (directory: string) =>

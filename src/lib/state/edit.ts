@@ -12,7 +12,7 @@ import {
 import type {ClusterEdit} from '../cluster/cluster-edit.ts'
 import {nearest} from '../cluster/nearest.ts'
 import type {Cluster, NodeSpec} from '../cluster/node.ts'
-import {OllamaxError} from '../errors.ts'
+import {messageOf, OllamaxError} from '../errors.ts'
 import {type Compiled, compile, type Source} from './compile.ts'
 import {keepText} from './keep-text.ts'
 import {clusterDirectory, clusterFile, emptyCluster, readCluster} from './load.ts'
@@ -57,6 +57,17 @@ export async function editCluster<T>(
 export function settingAt(source: Source, path: readonly string[]): unknown {
   const edit = new DocumentEdit(compile(source), source.text)
   return edit.get(path)
+}
+
+/** What a YAML text holds. BAD_INPUT where it is none. */
+export function readYaml(text: string): unknown {
+  try {
+    return parse(text, {maxAliasCount: 100})
+  } catch (error) {
+    throw new OllamaxError('BAD_INPUT', `it is no YAML: ${messageOf(error).split('\n')[0]}`, {
+      cause: error,
+    })
+  }
 }
 
 /** What a word on the command line means as YAML: `4`, `true`, `{env: X}`; a text where it is none of that. */

@@ -42,6 +42,15 @@ export async function isDead(holder: Holder): Promise<boolean> {
   return start === undefined || (holder.start !== '' && start !== '' && start !== holder.start)
 }
 
+/**
+ * True only if the holder was a process of this very machine since it was booted, and has ended: for locks that
+ * lie where several machines of one name may meet.
+ */
+export async function diedHere(holder: Holder): Promise<boolean> {
+  const boot = (await startOf(process.pid))?.split(' ')[0] ?? ''
+  return boot !== '' && holder.start.split(' ')[0] === boot && (await isDead(holder))
+}
+
 /** Containers on one machine may share its name, but not its process numbers. */
 export async function hostIdentity(): Promise<string> {
   const space = await readlink('/proc/self/ns/pid').catch(() => '')

@@ -1,5 +1,7 @@
 import {z} from 'zod'
 import {labelProblem, variableProblem} from '../cluster/names.ts'
+import {parseDuration} from '../cluster/size.ts'
+import {messageOf} from '../errors.ts'
 
 /** Pieces that several parts of the cluster file's schema are made of. */
 
@@ -35,3 +37,13 @@ export const labels = z.record(z.string(), word).superRefine((all, context) => {
 export const version = text((value) =>
   /^\d+\.\d+\.\d+(?:-[A-Za-z0-9.]+)?$/.test(value) ? undefined : 'must be like 0.33.0',
 )
+
+/** Like `30s`. */
+export const duration = text((value) => {
+  try {
+    parseDuration(value)
+    return undefined
+  } catch (error) {
+    return `${messageOf(error)}; write it like 500ms, 30s, 5m or 1h30m`
+  }
+})

@@ -1,22 +1,12 @@
 import {z} from 'zod'
 import {nameProblem} from '../cluster/names.ts'
 import {API_VERSION} from '../cluster/node.ts'
-import {parseDuration} from '../cluster/size.ts'
-import {messageOf} from '../errors.ts'
-import {environment, labels, text, version} from './schema-parts.ts'
+import {hooks} from './hooks-schema.ts'
+import {duration, environment, labels, text, version} from './schema-parts.ts'
 import {aliases, group, wantedModel} from './wanted-schema.ts'
 
 const CONTROL = /\p{Cc}/u
 const SECRET_HEADER = /^(?:proxy-)?authorization$|cookie|token|secret|password|api[-_]?key/i
-
-const duration = text((value) => {
-  try {
-    parseDuration(value)
-    return undefined
-  } catch (error) {
-    return `${messageOf(error)}; write it like 500ms, 30s, 5m or 1h30m`
-  }
-})
 
 /** What is wrong with a URL of a node or gateway; undefined: nothing. */
 function urlProblem(value: string): string | undefined {
@@ -170,6 +160,9 @@ export const clusterSchema = z.strictObject({
   aliases: aliases
     .nullish()
     .describe('names that requests may use for a model: `fast: llama3.2:3b`'),
+  hooks: hooks
+    .nullish()
+    .describe('programs on this machine that are run before and after nodes are changed'),
 })
 
 /** The cluster file as YAML holds it, once it is valid. */

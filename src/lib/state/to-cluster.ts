@@ -1,10 +1,12 @@
-import type {
-  Cluster,
-  ClusterDefaults,
-  GatewaySpec,
-  NodeGroup,
-  NodeSpec,
-  WantedModel,
+import {
+  type Cluster,
+  type ClusterDefaults,
+  type GatewaySpec,
+  HOOKS,
+  type Hook,
+  type NodeGroup,
+  type NodeSpec,
+  type WantedModel,
 } from '../cluster/node.ts'
 import {parseDuration} from '../cluster/size.ts'
 import type {ClusterFile, NodeEntry} from './schema.ts'
@@ -31,6 +33,7 @@ export function toCluster(name: string, file: ClusterFile): Cluster {
     ...(file.groups ? {groups: file.groups.map(toGroup)} : {}),
     ...(file.models ? {models: file.models.map(toModel)} : {}),
     ...(file.aliases ? {aliases: file.aliases} : {}),
+    ...(file.hooks ? {hooks: toHooks(file.hooks)} : {}),
   }
 }
 
@@ -41,6 +44,16 @@ function toGateway({url, key, ca, hedge}: NonNullable<ClusterFile['gateway']>): 
     ...(ca === undefined ? {} : {ca}),
     ...(hedge === undefined ? {} : {hedge}),
   }
+}
+
+function toHooks(hooks: NonNullable<ClusterFile['hooks']>): NonNullable<Cluster['hooks']> {
+  const given = HOOKS.flatMap((name): [string, Hook][] => {
+    const hook = hooks[name]
+    if (!hook) return []
+    const {run, timeout} = hook
+    return [[name, {run, ...(timeout === undefined ? {} : {timeoutMs: parseDuration(timeout)})}]]
+  })
+  return Object.fromEntries(given)
 }
 
 const texts = (of: Readonly<Record<string, string | number | boolean>> = {}) =>

@@ -24,16 +24,17 @@ test.each([
   ],
   ['texts for vectors', {input: ['a', 'b']}, '/api/embed', {input: ['a', 'b'], model: 'm'}],
 ])('%s goes to the call that takes it', (_, line, path, body) => {
-  expect(requestOf(line, M)).toEqual({path, body, openai: false})
+  expect(requestOf(line, M)).toMatchObject({path, body, openai: false})
 })
 
-test("OpenAI's form goes where its url says, as a whole and under the model of the command line", () => {
+test("OpenAI's form goes where its url says, in pieces and under the model of the command line", () => {
   const body = {model: 'gpt', messages: [], stream: true, stream_options: {include_usage: true}}
   const line = {custom_id: 'a', method: 'POST', url: '/v1/chat/completions', body}
   expect(requestOf(line, M)).toEqual({
     path: '/v1/chat/completions',
-    body: {model: 'm', messages: [], stream: false},
+    body: {model: 'm', messages: [], stream: true, stream_options: {include_usage: true}},
     openai: true,
+    answer: 'events',
     customId: 'a',
   })
 })

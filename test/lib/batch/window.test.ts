@@ -32,7 +32,7 @@ test('a given number stays', () => {
   expect(window.size).toBe(3)
 })
 
-test('whatever it is told, there is always one and never more than 1024', () => {
+test('whatever it is told, there is always one and never more than 512', () => {
   const ms = fc.double({min: 0, max: 1e9, noNaN: true})
   const told = fc.oneof(fc.record({queueMs: ms, tookMs: ms}), fc.constant('refused' as const))
   fc.assert(
@@ -42,7 +42,7 @@ test('whatever it is told, there is always one and never more than 1024', () => 
         if (one === 'refused') window.refused()
         else window.answered(one)
         expect(window.size).toBeGreaterThanOrEqual(1)
-        expect(window.size).toBeLessThanOrEqual(1024)
+        expect(window.size).toBeLessThanOrEqual(512)
       }
     }),
   )

@@ -120,3 +120,24 @@ test('100% is said only when all is there', () => {
     }),
   )
 })
+
+test('what is counted is told in its own unit, with a rate over a longer time', () => {
+  const report = (done: number) =>
+    ({
+      kind: 'bytes',
+      subject: 'a',
+      step: 's',
+      done,
+      total: 40,
+      unit: 'lines',
+      also: '1 failed',
+    }) as const
+  const {lines} = after([
+    [0, report(0)],
+    [20_000, report(10)],
+    [40_000, report(20)],
+  ])
+  expect(describeBytes(lines[0]?.bytes ?? {done: 0, samples: []}, 40_000)).toBe(
+    '20 of 40 lines (50%), 1 failed, 0.5 lines/s, 40s left',
+  )
+})

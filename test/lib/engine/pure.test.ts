@@ -7,6 +7,7 @@ import {
   parseGenerate,
   parseKeepAlive,
 } from '../../../src/lib/engine/serve/parse-request.ts'
+import {threadsFor} from '../../../src/lib/engine/serve/run-engine.ts'
 
 describe('stopText', () => {
   test('shows what stands before the stop string that is complete first, however the text is cut', () => {
@@ -144,4 +145,13 @@ describe('requests', () => {
     const messages = [{role: 'pirate', content: 'x'}]
     expect(() => parseChat({messages})).toThrow(expect.objectContaining({status: 400}))
   })
+})
+
+test.each([
+  [1, 1],
+  [2, 1],
+  [8, 7],
+  [128, 16],
+])('of %i cores, inference takes %i and leaves one to others', (cores, threads) => {
+  expect(threadsFor(cores)).toBe(threads)
 })

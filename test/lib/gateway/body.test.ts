@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
 import {readFacts} from '../../../src/lib/gateway/body/facts.ts'
-import {withNumCtx} from '../../../src/lib/gateway/body/num-ctx.ts'
+import {withNumCtx} from '../../../src/lib/gateway/body/changed.ts'
 import {BadBody} from '../../../src/lib/gateway/body/parse.ts'
 import {PrefixHasher} from '../../../src/lib/gateway/body/prefix.ts'
 import {type Fields, walk} from '../../../src/lib/gateway/body/walk.ts'

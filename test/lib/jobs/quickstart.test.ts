@@ -1,5 +1,6 @@
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
 import type {Ask} from '../../../src/lib/cluster/ask.ts'
+import {listNodes} from '../../../src/lib/jobs/list-nodes.ts'
 import {makeTools} from '../../../src/lib/jobs/make-tools.ts'
 import {firstAnswer, type QuickstartOptions, readyNode} from '../../../src/lib/jobs/quickstart.ts'
 import type {Tools} from '../../../src/lib/jobs/tools.ts'
@@ -54,6 +55,8 @@ describe('with an Ollama on this machine', () => {
     expect((await on.cluster()).nodes).toMatchObject([
       {name: 'local', kind: 'direct', url: node.url},
     ])
+    const {nodes} = await listNodes(on, {names: [], labels: []})
+    expect(nodes).toMatchObject([{name: 'local', state: 'up', loaded: ['small:latest']}])
   })
 
   test('a second time changes nothing', async () => {

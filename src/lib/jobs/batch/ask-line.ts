@@ -16,8 +16,10 @@ export interface AskLineOptions {
   readonly timeoutMs: number
   readonly signal: AbortSignal
   readonly policy: PolicyName | undefined
-  /** Nobody could take it now; throws when that has gone on for too long. */
-  readonly refused: (words: string) => void
+  /**
+   * Nobody could take it now: there was too much to do, or nobody there. Throws when that has gone on for too long.
+   */
+  readonly refused: (words: string, why: 'busy' | 'absent') => void
 }
 
 export interface AskedLine {
@@ -49,10 +51,10 @@ export async function askLine(
     const startedMs = performance.now()
     const told = await tryOnce(endpoint, request, options)
     const tookMs = performance.now() - startedMs
-    if (told.kind === 'busy') {
-      options.refused(told.words)
-      refusals++
-      await rest(told.retryAfterMs ?? FIRST_PAUSE_MS * 2 ** Math.min(refusals, 6), signal)
+    if ('words' in told) {
+      options.refused(told.words, told.kind)
+      const pauseMs = told.retryAfterMs ?? FIRST_PAUSE_MS * 2 ** Math.min(refusals++, 3)
+      await rest(pauseMs, signal)
       continue
     }
     refusals = 0
@@ -72,7 +74,7 @@ export async function askLine(
 }
 
 type Told =
-  | {readonly kind: 'busy'; readonly words: string; readonly retryAfterMs?: number}
+  | {readonly kind: 'busy' | 'absent'; readonly words: string; readonly retryAfterMs?: number}
   /** `settled`: to ask again would change nothing. */
   | {
       readonly kind: 'settled' | 'again'
@@ -91,7 +93,7 @@ async function tryOnce(
   } catch (error) {
     signal.throwIfAborted()
     if (!OllamaxError.is(error)) throw error
-    if (isAbsent(error)) return {kind: 'busy', words: error.message}
+    if (isAbsent(error)) return {kind: 'absent', words: error.message}
     const code = error.code === 'NODE_UNREACHABLE' ? 'unreachable' : error.code.toLowerCase()
     return {kind: 'again', outcome: failed(code, error.message)}
   } finally {

@@ -1,5 +1,6 @@
 import type {PolicyName} from '../../balancer/policies.ts'
 import {Gathered} from '../../batch/gathered.ts'
+import {GatheredEvents} from '../../batch/gathered-events.ts'
 import type {BatchRequest} from '../../batch/parse-line.ts'
 import {OllamaxError} from '../../errors.ts'
 import type {Endpoint} from '../../ollama/endpoint.ts'
@@ -31,7 +32,7 @@ const CONNECT_MS = 10_000
  */
 export async function askOnce(
   endpoint: Endpoint,
-  {path, body, openai}: BatchRequest,
+  {path, body, answer}: BatchRequest,
   options: {readonly signal: AbortSignal; readonly policy: PolicyName | undefined},
 ): Promise<Reply> {
   const {signal, policy} = options
@@ -49,9 +50,12 @@ export async function askOnce(
   const said = heard(response)
   if (response.status >= 300)
     return {...said, words: wordsOf(await textOf(response, MAX_ERROR_BYTES))}
-  const streamed = !openai && body.stream === true
-  return {...said, answer: streamed ? await gather(response) : await objectOf(response)}
+  return {...said, answer: await READERS[answer](response)}
 }
+
+const READERS: Readonly<
+  Record<BatchRequest['answer'], (response: WireResponse) => Promise<Record<string, unknown>>>
+> = {lines: gather, events: gatherEvents, whole: objectOf}
 
 function heard({status, headers}: WireResponse): Reply {
   const text = (name: string) => {
@@ -75,27 +79,58 @@ function heard({status, headers}: WireResponse): Reply {
   }
 }
 
-async function gather({body}: WireResponse): Promise<Record<string, unknown>> {
+async function gather(response: WireResponse): Promise<Record<string, unknown>> {
   const gathered = new Gathered()
   const split = new JsonLines()
-  let bytes = 0
   try {
-    for await (const chunk of body) {
-      bytes += chunk.length
-      if (bytes > MAX_ANSWER_BYTES) throw unusable('the answer is too long')
-      for (const piece of split.push(chunk)) {
-        if (piece.error !== undefined) throw unusable(wordsOf(JSON.stringify(piece)))
-        if (gathered.push(piece)) return gathered.whole()
-      }
-    }
+    for await (const chunk of bounded(response))
+      for (const piece of split.push(chunk))
+        if (gathered.push(expectGood(piece))) return gathered.whole()
   } catch (error) {
     throw error instanceof BadLine ? unusable(error.message) : error
   }
-  throw unusable('the answer stopped before its end')
+  throw unusable(CUT)
+}
+
+async function gatherEvents(response: WireResponse): Promise<Record<string, unknown>> {
+  const gathered = new GatheredEvents()
+  const decoder = new TextDecoder()
+  let held = ''
+  for await (const chunk of bounded(response)) {
+    const lines = (held + decoder.decode(chunk, {stream: true})).split(/\r?\n/)
+    held = lines.pop() ?? ''
+    for (const line of lines) {
+      if (!line.startsWith('data:')) continue
+      const data = line.slice('data:'.length).trim()
+      if (data === '[DONE]') return gathered.whole()
+      gathered.push(expectGood(objectIn(data)))
+      if (gathered.ended) return gathered.whole()
+    }
+  }
+  throw unusable(CUT)
+}
+
+const CUT = 'the answer stopped before its end'
+
+async function* bounded({body}: WireResponse): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > MAX_ANSWER_BYTES) throw unusable('the answer is too long')
+    yield chunk
+  }
+}
+
+function expectGood(piece: Record<string, unknown>): Record<string, unknown> {
+  if (piece.error === undefined || piece.error === null) return piece
+  throw unusable(wordsOf(JSON.stringify(piece)))
 }
 
 async function objectOf(response: WireResponse): Promise<Record<string, unknown>> {
-  const text = await textOf(response, MAX_ANSWER_BYTES)
+  return objectIn(await textOf(response, MAX_ANSWER_BYTES))
+}
+
+function objectIn(text: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>

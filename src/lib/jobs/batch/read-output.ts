@@ -42,11 +42,15 @@ export async function readOutput(path: string, file: FileHandle): Promise<Earlie
  */
 export async function dropFailed(path: string): Promise<void> {
   const old = await open(path, 'r').catch((error: unknown) => {
+    if ((error as {code?: string}).code === 'ENOENT') return undefined
     throw cannot('read', path, error)
   })
+  // Nothing was asked yet, so nothing has failed.
+  if (!old) return
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.new`)
   try {
     const bytes = await lastEnd(old)
+    await expectOurs(path, old, bytes)
     const {mode} = await old.stat()
     const kept = await open(temporary, 'w', mode)
     try {

@@ -37,6 +37,8 @@ const MOST_EARLY_CHARACTERS = 64 * 1024 * 1024
 const REFUSAL_MS = 1000
 /** Why nobody takes a line is told so often. */
 const WARN_MS = 30_000
+/** One that is refused is no news as long as others are answered. */
+const SILENT_MS = 5000
 /** Who was never answered is more likely to have asked in vain from the beginning. */
 const FIRST_PATIENCE_MS = 60_000
 
@@ -169,7 +171,7 @@ class Work {
     return askLine(endpoint, parsed.request, {
       ...{retries, timeoutMs, signal: this.#cancel.signal},
       policy: last ? 'expected-time' : 'tiers',
-      refused: (words) => this.#refused(words),
+      refused: (words, why) => this.#refused(words, why),
     })
   }
 
@@ -216,7 +218,7 @@ class Work {
       })
   }
 
-  #refused(words: string): void {
+  #refused(words: string, why: 'busy' | 'absent'): void {
     const nowMs = performance.now()
     const {patienceMs, tally, warn} = this.#options
     const bearMs = tally.answered > 0 ? patienceMs : Math.min(patienceMs, FIRST_PATIENCE_MS)
@@ -226,8 +228,8 @@ class Work {
       })
     if (nowMs - this.#refusedMs < REFUSAL_MS) return
     this.#refusedMs = nowMs
-    this.#window.refused()
-    if (nowMs - this.#warnedMs < WARN_MS) return
+    if (why === 'busy') this.#window.refused()
+    if (nowMs - Math.max(this.#warnedMs + WARN_MS, this.#answeredMs + SILENT_MS) < 0) return
     this.#warnedMs = nowMs
     warn(`nobody takes a line now: ${words}`)
   }

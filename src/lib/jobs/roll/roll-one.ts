@@ -1,69 +1,14 @@
-import type {SshNode} from '../../cluster/node.ts'
-import type {Reporter} from '../../cluster/report.ts'
 import {messageOf, OllamaxError} from '../../errors.ts'
 import {apply} from '../../provision/apply.ts'
-import type {Artifact} from '../../provision/artifact.ts'
-import {type Before, beforeOf, planReturn} from '../../provision/plan-return.ts'
-import type {Root} from '../../provision/privilege.ts'
+import {beforeOf, planReturn} from '../../provision/plan-return.ts'
 import {awaitVersion, probe} from '../../provision/probe.ts'
 import {measurePace, type Pace, smallestModel} from '../../provision/smoke.ts'
 import {verify} from '../../provision/verify.ts'
-import type {Remote} from '../../ssh/remote.ts'
 import {type HostLook, lookAtHost} from '../provision-host.ts'
 import {rootOn} from '../root-on.ts'
-import type {SudoPassword} from '../sudo-password.ts'
-import type {Tools} from '../tools.ts'
 import {drainNode, markDrained} from './drain-node.ts'
-import type {RollJournal} from './journal.ts'
-
-/** A node and what it is to be. */
-export interface RollTarget {
-  readonly node: SshNode
-  /** Absent: what an archive brings, or the one that is there. */
-  readonly version?: string | undefined
-  /** `previous`: the version that was switched on before the one that is now. */
-  readonly tree?: 'previous'
-  /** The whole environment of the service. */
-  readonly env: Readonly<Record<string, string>>
-}
-
-export type RollTools = Pick<
-  Tools,
-  'cluster' | 'clusterName' | 'editCluster' | 'dial' | 'ask' | 'signal' | 'env' | 'paths'
->
-
-/** What all nodes of a roll share. */
-export interface RollShared {
-  readonly tools: RollTools
-  readonly journal: RollJournal
-  readonly artifact: Artifact | undefined
-  readonly downloads: Map<string, Promise<Artifact>>
-  readonly sudoPassword: SudoPassword
-  /** Longest wait for the requests that run on a node. */
-  readonly drainMs: number
-  /** A node that is slower than this part of what it was before is bad; 0: none is. */
-  readonly minPace: number
-  readonly report: Reporter
-}
-
-/** How far a node has come. */
-export interface RollRun {
-  readonly target: RollTarget
-  /** There is something to undo there. */
-  before?: Before
-  remote?: Remote
-  root?: Root | undefined
-  port?: number
-  drainedByUs: boolean
-  /** It was changed, or may have been. */
-  disturbed: boolean
-  /** Undefined: it is as it was wanted already. */
-  version?: string
-  pace?: Pace
-  paceAfter?: Pace
-  drainedAtMs?: number
-  drainedMs?: number
-}
+import {holdNode} from './hold-node.ts'
+import type {RollRun, RollShared} from './roll-run.ts'
 
 /**
  * Makes one node what it is to be, without failing a request: what can be brought is brought while it works, then
@@ -84,6 +29,10 @@ export async function rollOne(shared: RollShared, run: RollRun): Promise<void> {
   if (plan.actions.some((action) => action.root) || entry?.before.install === 'system')
     run.root = await rootOn(remote, facts, {name: subject, sudoPassword: shared.sudoPassword})
   const {root} = run
+  const install = plan.install === 'user' ? 'user' : 'system'
+  const place = {install, home: facts.home, root, signal} as const
+  run.release = await holdNode(remote, {...place, name: subject, why: shared.why})
+  await shared.hook('before-upgrade', node, run.target.version)
   const options = {root, artifact: look.artifact, subject, report, signal}
   await apply(
     remote,
@@ -94,11 +43,13 @@ export async function rollOne(shared: RollShared, run: RollRun): Promise<void> {
   run.drainedByUs = entry?.drainedByUs ?? !node.drained
   run.disturbed = entry?.disturbed ?? false
   run.drainedAtMs = Date.now()
+  if (!node.drained) await shared.hook('before-drain', node)
   // Before it is drained: whoever finds it drained after a crash has to know that it was we.
   const {drainedByUs, before, disturbed} = run
   const earlier = entry?.pace ? {pace: entry.pace} : {}
   await journal.put(subject, {drainedByUs, before, disturbed, ...earlier})
   await drainNode(tools, remote, {name: subject, port: plan.port, limitMs: shared.drainMs, report})
+  if (!node.drained) await shared.hook('after-drain', node)
   const pace = disturbed ? entry?.pace : await paceBefore(shared, run)
   if (pace) run.pace = pace
   run.disturbed = true

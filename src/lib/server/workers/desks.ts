@@ -86,8 +86,8 @@ export interface WorkerDesk {
   send(id: number, to: SendOrder): void
   queued(id: number, place: {readonly position: number; readonly expectedMs: number}): void
   refuse(id: number, why: Refusal): void
-  /** All nodes that there are from now on, in the cluster file's order. */
-  nodes(copies: readonly NodeCopy[]): void
+  /** All nodes that there are from now on, in the cluster file's order, and the aliases of models. */
+  nodes(copies: readonly NodeCopy[], aliases: Readonly<Record<string, string>>): void
   /** A node was read. */
   read(copy: NodeCopy): void
   keys(keys: readonly Key[], wanted: boolean): void

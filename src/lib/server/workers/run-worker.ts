@@ -1,5 +1,6 @@
 import {setImmediate} from 'node:timers/promises'
 import {Keyring} from '../../auth/keyring.ts'
+import {Aliases} from '../../cluster/alias.ts'
 import {askNobody} from '../../cluster/ask.ts'
 import {OllamaxError} from '../../errors.ts'
 import type {Exchange} from '../../gateway/exchange.ts'
@@ -34,6 +35,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
   const stop = new AbortController()
   const tools = makeTools({env, signal: stop.signal, ask: askNobody, reuse: false})
   const drained = Promise.withResolvers<number>()
+  let aliases = new Aliases()
   let keys: KeysNow = {ring: new Keyring([]), wanted: true}
   const desk: WorkerDesk = {
     send(id, to) {
@@ -43,7 +45,10 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     },
     queued: (id, place) => hub.queued(id, place),
     refuse: (id, why) => hub.refuse(id, why),
-    nodes: (copies) => fleet.set(copies),
+    nodes(copies, named) {
+      aliases = new Aliases(named)
+      fleet.set(copies)
+    },
     read: (copy) => fleet.read(copy),
     keys(list, wanted) {
       keys = {ring: new Keyring(list), wanted}
@@ -89,6 +94,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     gateway = await openDoor(doorSettings(settings), {
       ...{fleet, hub, tracing, ended},
       keys: () => keys,
+      aliases: () => aliases,
       ...remoteParts(link),
     })
     const tellUsage = () => {

@@ -87,8 +87,10 @@ export class WorkersFront implements Front {
 
   #tell({link}: Hand, what: 'nodes' | 'keys'): void {
     const {keys, running} = this.#core
-    if (what === 'nodes') link.tell('nodes', running().fleet.nodes().map(copyOf))
-    else link.tell('keys', keys().ring.keys, keys().wanted)
+    if (what === 'nodes') {
+      const {fleet, aliases} = running()
+      link.tell('nodes', fleet.nodes().map(copyOf), aliases().all)
+    } else link.tell('keys', keys().ring.keys, keys().wanted)
   }
 
   #desk(hand: Hand): Omit<PrimaryDesk, 'listening' | 'unable'> {

@@ -16,6 +16,12 @@ export function withNumCtx(body: Buffer, fields: Fields, numCtx: number): Buffer
   return putInto(body, inner, `"num_ctx":${numCtx}`)
 }
 
+/** The body with another model; the same as to its other bytes. */
+export function withModel(body: Buffer, {places}: Fields, model: string): Buffer {
+  const place = places.get('model')
+  return place ? Buffer.concat(spliced(body, place, JSON.stringify(model))) : body
+}
+
 function putInto(body: Buffer, {inside, places}: Fields, field: string): Buffer[] {
   const text = places.size === 0 ? field : `${field},`
   return spliced(body, {start: inside, end: inside}, text)
