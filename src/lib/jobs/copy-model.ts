@@ -33,7 +33,7 @@ export interface CopiedModel {
   readonly nodes: readonly SpreadNode[]
 }
 
-export type CopyTools = Pick<Tools, 'cluster' | 'dial' | 'signal' | 'ask' | 'env'>
+export type CopyTools = Pick<Tools, 'cluster' | 'dial' | 'endpoint' | 'signal' | 'ask' | 'env'>
 
 /**
  * Copies a model from one node to others, file by file over SSH; see `spreadModel`. Rows tell how it went for each;

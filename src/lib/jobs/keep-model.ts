@@ -6,7 +6,7 @@ import {keepInMemory} from '../ollama/client.ts'
 import {eachOf} from './each-of.ts'
 import {memoryOf} from './memory-of.ts'
 import {failureOf, type NodeFailure} from './node-failure.ts'
-import {embeds, type Holder, holdersOf, notFound, type ReadingTools} from './nodes-with-model.ts'
+import {type Holder, holdersOf, notFound, type ReadingTools} from './nodes-with-model.ts'
 import {refusePinned} from './refuse-pinned.ts'
 import type {Tools} from './tools.ts'
 
@@ -55,7 +55,6 @@ export async function warmModel(tools: WarmTools, options: WarmModelOptions): Pr
     const endpoint = await tools.endpoint(node)
     const request = {
       model: tag?.name ?? options.model,
-      embedding: embeds(tag),
       ...(keepAlive === undefined ? {} : {keepAlive}),
     }
     await keepInMemory(endpoint, request, {...LOAD, signal})

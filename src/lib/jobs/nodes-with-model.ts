@@ -65,9 +65,3 @@ export function notFound(model: string, names: readonly string[]): OllamaxError 
     details: {model, nodes: names},
   })
 }
-
-/** Models for vectors alone are loaded by another call. Unknown on old versions: then any call does. */
-export function embeds(tag: Holder['tag']): boolean {
-  const capabilities = tag?.capabilities ?? []
-  return capabilities.includes('embedding') && !capabilities.includes('completion')
-}

@@ -13,6 +13,7 @@ import {eachOf} from './each-of.ts'
 import {interruptedAfter} from './interrupted.ts'
 import {failureOf, type NodeFailure} from './node-failure.ts'
 import {openNodeStore} from './node-store.ts'
+import {spreadByApi} from './spread-by-api.ts'
 import type {SudoPassword} from './sudo-password.ts'
 import type {Tools} from './tools.ts'
 
@@ -42,7 +43,7 @@ export interface SpreadNode {
   readonly error?: NodeFailure
 }
 
-type SpreadTools = Pick<Tools, 'dial'>
+type SpreadTools = Pick<Tools, 'dial' | 'endpoint'>
 
 const AT_ONCE = 16
 
@@ -67,14 +68,21 @@ export async function spreadModel(
   options: SpreadOptions,
 ): Promise<SpreadNode[]> {
   const {to, report, signal} = options
-  const prepared = await eachOf(to, AT_ONCE, async (node) => {
+  const row = async <T>(node: NodeSpec, work: () => Promise<T>): Promise<T | SpreadNode> => {
     try {
-      return await prepare(tools, node, options)
+      return await work()
     } catch (error) {
       signal.throwIfAborted()
       return failedRow(node.name, error, report)
     }
-  })
+  }
+  const overSsh = to.filter((node) => node.kind === 'ssh')
+  const others = to.filter((node) => node.kind !== 'ssh')
+  const made = eachOf(others, AT_ONCE, (node) => row(node, () => overApi(tools, node, options)))
+  made.catch(() => {})
+  const prepared = await eachOf(overSsh, AT_ONCE, (node) =>
+    row(node, () => prepare(tools, node, options)),
+  )
   const targets = prepared.filter((it): it is Target => 'store' in it)
   const begunMs = performance.now()
   try {
@@ -84,7 +92,9 @@ export async function spreadModel(
     if (!signal.aborted) throw error
     throw interrupted(targets, options)
   }
-  return prepared.map((it) => ('store' in it ? rowOf(it, options) : it))
+  const rows = prepared.map((it) => ('store' in it ? rowOf(it, options) : it))
+  const all = [...rows, ...(await made)]
+  return to.flatMap(({name}) => all.find(({node}) => node === name) ?? [])
 }
 
 /** INTERRUPTED that says what is left, and where. */
@@ -101,6 +111,22 @@ function interrupted(targets: readonly Target[], {signal, to}: SpreadOptions): O
     cause: error.cause,
     details: {done},
   })
+}
+
+/** A node whose files cannot be reached is asked to make the model itself. */
+async function overApi(
+  tools: SpreadTools,
+  node: NodeSpec,
+  options: SpreadOptions,
+): Promise<SpreadNode> {
+  const {manifest, report} = options
+  const {sentBytes, digest} = await spreadByApi(tools, node, options)
+  if (digest !== undefined && digest !== manifest.digest) {
+    const text = `its Ollama made ${digest.slice(0, 12)} of the same files, where the source has ${manifest.digest.slice(0, 12)}`
+    report({kind: 'warn', subject: node.name, text})
+  }
+  report({kind: 'end', subject: node.name, ok: true, text: 'has it'})
+  return {node: node.name, outcome: 'copied', sentBytes, resumedBytes: 0}
 }
 
 async function prepare(

@@ -1,4 +1,5 @@
 import type {AnswerStats} from '../cluster/answer-stats.ts'
+import {messageOf} from '../errors.ts'
 import type {Endpoint} from './endpoint.ts'
 import {endedEarly, lineError, strange, wordsOf} from './errors.ts'
 import {BadLine, JsonLines} from './ndjson.ts'
@@ -131,15 +132,16 @@ export interface KeepRequest {
   readonly model: string
   /** As Ollama's `keep_alive`: 0 unloads it, negative keeps it for ever; absent: as the node does by itself. */
   readonly keepAlive?: string | number
-  /** It makes vectors and no text: such a model is loaded by another call. */
-  readonly embedding?: boolean
   readonly options?: Readonly<Record<string, unknown>>
 }
 
-/** Loads a model or changes how long it stays; resolves when it is so. The load ends if the call is aborted. */
+/**
+ * Loads a model or changes how long it stays; resolves when it is so. The load ends if the call is aborted. A model that
+ * makes vectors alone is loaded by another call; which it is the node's list may tell wrongly, so it is tried.
+ */
 export async function keepInMemory(
   endpoint: Endpoint,
-  {model, keepAlive, embedding, options: run}: KeepRequest,
+  {model, keepAlive, options: run}: KeepRequest,
   options: CallOptions,
 ): Promise<void> {
   const body = {
@@ -147,12 +149,14 @@ export async function keepInMemory(
     ...(keepAlive === undefined ? {} : {keep_alive: keepAlive}),
     ...(run === undefined ? {} : {options: run}),
   }
-  // Unloading asks for no capability, so there the common call does.
-  const request =
-    embedding && keepAlive !== 0
-      ? post('/api/embed', {...body, input: []}, options)
-      : post('/api/generate', {...body, stream: false}, options)
-  await done(await openRequest(endpoint, request))
+  const send = async (path: string, request: object) =>
+    done(await openRequest(endpoint, post(path, request, options)))
+  try {
+    await send('/api/generate', {...body, stream: false})
+  } catch (error) {
+    if (!/does not support generate/.test(messageOf(error))) throw error
+    await send('/api/embed', {...body, input: []})
+  }
 }
 
 /** Reads an answer whose content says nothing. */

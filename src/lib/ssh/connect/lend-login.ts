@@ -97,7 +97,7 @@ export class LentLogins extends ssh2.BaseAgent {
 }
 
 /** True for what a login of that user at that very server signs, and nothing else. */
-export function mayBeSigned(login: Login, key: Buffer, data: Buffer): boolean {
+function mayBeSigned(login: Login, key: Buffer, data: Buffer): boolean {
   const own = login.signer.key.getPublicSSH()
   if (!own.equals(key)) return false
   try {
