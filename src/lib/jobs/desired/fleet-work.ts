@@ -1,4 +1,3 @@
-import {modelKey} from '../../cluster/model-name.ts'
 import type {Cluster, NodeSpec, SshNode} from '../../cluster/node.ts'
 import type {Reporter} from '../../cluster/report.ts'
 import {oneNode} from '../../cluster/select.ts'
@@ -6,11 +5,9 @@ import type {ClusterAction} from '../../desired/cluster-plan.ts'
 import {effectiveOllama} from '../../desired/effective.ts'
 import {CATALOGUE, type Code, OllamaxError} from '../../errors.ts'
 import {keepInMemory} from '../../ollama/client.ts'
-import {readNode} from '../../ollama/read-node.ts'
 import {type Artifact, inspectArtifact} from '../../provision/artifact.ts'
 import {copyModel} from '../copy-model.ts'
 import type {NodeFailure} from '../node-failure.ts'
-import {embeds} from '../nodes-with-model.ts'
 import {provisionHost} from '../provision-host.ts'
 import {pullModel} from '../pull-model.ts'
 import {removeModel} from '../remove-model.ts'
@@ -98,16 +95,9 @@ export function makeFleetWork(tools: WorkTools, options: WorkOptions): FleetWork
     },
     async warm(action) {
       const {model, context} = action
-      const node = nodeOf(action)
-      const endpoint = await tools.endpoint(node)
-      const reading = await readNode(endpoint, node.name, {signal, timeoutMs: 10_000})
-      const models = reading.kind === 'up' ? reading.models : []
-      const request = {
-        model,
-        keepAlive: -1,
-        embedding: embeds(models.find(({name}) => modelKey(name) === modelKey(model))),
-        ...(context === undefined ? {} : {options: {num_ctx: context}}),
-      }
+      const endpoint = await tools.endpoint(nodeOf(action))
+      const options = context === undefined ? {} : {options: {num_ctx: context}}
+      const request = {model, keepAlive: -1, ...options}
       await keepInMemory(endpoint, request, {...LOAD, signal})
     },
     async remove({model, node}) {
