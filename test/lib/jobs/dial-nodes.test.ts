@@ -86,6 +86,15 @@ test('a connection that went silent is left, the next stream goes over a new one
   expect(dialer.stands(node())).toBe(true)
 })
 
+test('closing does not wait for a machine that has gone silent', async () => {
+  const stream = await dialer.stream(node(), within(10_000))
+  silence()
+  stream.destroy()
+  const beganMs = performance.now()
+  await dialer.close()
+  expect(performance.now() - beganMs).toBeLessThan(6000)
+})
+
 test('a connection that somebody else has in hand is not closed for being silent', async () => {
   const connection = await dialer.dial(node())
   const speak = silence()
