@@ -23,8 +23,9 @@ export async function main(): Promise<void> {
   try {
     const found = findCommand(argv)
     if (found && !wantsHelp(found.rest)) await runDirectly(found.id, found.rest)
-    else if (found && !hasTopic(found.id)) await showCommandHelp(found.id)
-    else if (found || isTopic(argv) || wantsHelp(argv) || argv[0] === 'help') await showHelp(argv)
+    else if (found && !hasTopic(found.id)) await heard(() => showCommandHelp(found.id))
+    else if (found || isTopic(argv) || wantsHelp(argv) || argv[0] === 'help')
+      await heard(() => showHelp(argv))
     else throw await unknownCommand(argv)
   } catch (error) {
     process.exitCode = printError(error, wantsJson(argv))
@@ -42,6 +43,15 @@ function endBadly(error: unknown): void {
       ? new OllamaxError('STATE_IO', `the output cannot be written: ${code}`)
       : undefined
   process.exit(printError(full ?? error))
+}
+
+/** oclif prints by the console, which keeps quiet about an output that cannot be written. */
+async function heard(print: () => Promise<void>): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever has read enough of a help is content.
+    if (error.code !== 'EPIPE') endBadly(error)
+  })
+  await print()
 }
 
 const root = () => join(__dirname, '../../..')

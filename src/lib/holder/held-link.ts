@@ -82,8 +82,7 @@ async function join(socket: Socket, link: Link, port: number): Promise<void> {
   const gone = new AbortController()
   socket.once('close', () => gone.abort(new Error('the caller hung up')))
   try {
-    const remote = await link.remote(gone.signal)
-    const stream = await remote.forward(port, {signal: gone.signal})
+    const stream = await link.stream(port, gone.signal)
     if (socket.destroyed) {
       stream.destroy()
       return

@@ -1,8 +1,8 @@
 import type {Duplex} from 'node:stream'
 import type {Ask} from '../cluster/ask.ts'
 import type {SshNode} from '../cluster/node.ts'
-import {abortable} from '../ssh/deadline.ts'
 import {type Connection, dial} from '../ssh/dial.ts'
+import {makeStreams} from '../ssh/streams.ts'
 import {resolveTarget} from '../ssh/target.ts'
 import {ollamaPort} from './ssh-endpoint.ts'
 import type {DialChoices} from './tools.ts'
@@ -12,7 +12,7 @@ export interface DialerOptions {
   readonly signal: AbortSignal
   readonly ask?: Ask | undefined
   readonly note?: ((text: string) => void) | undefined
-  /** After so long without an answer a connection is left; for tests. */
+  /** How long a connection may take to open a stream before another one is tried; for tests. */
   readonly silentMs?: number
 }
 
@@ -26,21 +26,13 @@ export interface Dialer {
   close(): Promise<void>
 }
 
-/**
- * An SSH server opens a stream at once; one that does not may be cut off. Its connection would be found dead only after
- * ServerAliveInterval x ServerAliveCountMax (45 s), or come back late, as TCP repeats itself ever more rarely.
- */
-const SILENT_MS = 4000
-
 export function makeDialer(options: DialerOptions): Dialer {
-  const {env, ask, note, silentMs = SILENT_MS} = options
+  const {env, ask, note} = options
   const closing = new AbortController()
   const signal = AbortSignal.any([options.signal, closing.signal])
   const open = new Map<string, Promise<Connection>>()
   const standing = new Map<string, Connection>()
-  /** Those that went silent, as long as they carry something. */
-  const leaving = new Set<Connection>()
-  const streams = new WeakMap<Connection, number>()
+  const streams = makeStreams(options)
   const connect = async (node: SshNode, choices: DialChoices) => {
     const target = await resolveTarget(node.ssh, {env, signal})
     const {acceptHostKey: accept, secrets} = choices
@@ -61,53 +53,32 @@ export function makeDialer(options: DialerOptions): Dialer {
     connecting.catch(() => open.get(node.ssh) === connecting && open.delete(node.ssh))
     return connecting
   }
-  /** Leaves a connection to the streams that it carries; the next one who asks dials anew. */
-  const retire = (node: SshNode, connection: Connection) => {
-    if (standing.get(node.ssh) !== connection) return
-    standing.delete(node.ssh)
-    open.delete(node.ssh)
-    leaving.add(connection)
-    closeUnused(connection)
-  }
-  const closeUnused = (connection: Connection) => {
-    if (!leaving.has(connection) || (streams.get(connection) ?? 0) > 0) return
-    leaving.delete(connection)
-    void connection.close().catch(() => {})
-  }
-  const count = (connection: Connection, more: number) => {
-    streams.set(connection, (streams.get(connection) ?? 0) + more)
-    closeUnused(connection)
-  }
+  const wayTo = (node: SshNode) => ({
+    current: () => connected(node, {}),
+    forget(connection: Connection) {
+      if (standing.get(node.ssh) !== connection) return
+      standing.delete(node.ssh)
+      open.delete(node.ssh)
+    },
+  })
   return {
     async dial(node, choices = {}) {
       const connection = await connected(node, choices)
       // Whoever has it may use it as long as this process wants.
-      count(connection, 1)
+      streams.hold(connection)
       return connection
     },
-    async stream(node, signal) {
-      const connection = await abortable(signal, connected(node, {}))
-      count(connection, 1)
-      const silent = setTimeout(() => retire(node, connection), silentMs)
-      try {
-        const stream = await connection.forward(ollamaPort(node), {signal})
-        stream.once('close', () => count(connection, -1))
-        return stream
-      } catch (error) {
-        count(connection, -1)
-        throw error
-      } finally {
-        clearTimeout(silent)
-      }
-    },
+    stream: (node, signal) => streams.open(wayTo(node), ollamaPort(node), signal),
     stands: (node) => standing.get(node.ssh)?.lost.aborted === false,
     async close() {
       // A dial that still waits for a silent host would keep the process until its deadline.
       closing.abort()
-      const all: (Connection | Promise<Connection>)[] = [...open.values(), ...leaving]
+      const all = [...open.values()]
       open.clear()
-      leaving.clear()
-      await Promise.allSettled(all.map(async (connection) => (await connection).close()))
+      await Promise.allSettled([
+        ...all.map(async (connection) => (await connection).close()),
+        streams.close(),
+      ])
     },
   }
 }

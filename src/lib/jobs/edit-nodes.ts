@@ -10,18 +10,31 @@ import {
   selectNodes,
 } from '../cluster/select.ts'
 import {OllamaxError} from '../errors.ts'
+import {renameBench} from '../state/bench-history.ts'
+import {renameRates} from '../state/rates-file.ts'
+import {renameReading} from '../state/readings.ts'
+import {ratesPath} from './ask-node.ts'
 import type {Tools} from './tools.ts'
 
-/** Gives a node another name. BAD_INPUT, NODE_NOT_FOUND, NODE_EXISTS; nothing is changed on the node. */
+/**
+ * Gives a node another name, also to what was seen and learned of it. BAD_INPUT, NODE_NOT_FOUND, NODE_EXISTS; nothing is
+ * changed on the node.
+ */
 export async function renameNode(
-  tools: Pick<Tools, 'editCluster'>,
+  tools: Pick<Tools, 'editCluster' | 'paths'>,
   from: string,
   to: string,
 ): Promise<void> {
   checkNodeName(to)
   await tools.editCluster((edit) => {
     const node = oneNode(edit.cluster.nodes, from)
-    if (from !== to) edit.replaceNode(from, {...node, name: to})
+    if (from === to) return
+    edit.replaceNode(from, {...node, name: to})
+    // Under the lock, so that no other rename comes between. All three are lossy and never fail.
+    const {cluster} = edit
+    renameReading(tools.paths, cluster.name, {from, to})
+    renameRates(ratesPath(tools, cluster), {from, to})
+    renameBench(tools.paths, cluster.name, {from, to})
   })
 }
 

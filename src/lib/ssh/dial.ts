@@ -31,17 +31,18 @@ export async function dial(target: SshTarget, options: DialOptions): Promise<Con
   const wires: Wire[] = []
   try {
     for (const hop of target.jumps) {
-      const {client} = await connectHop(hop, {
+      const {client, stream} = await connectHop(hop, {
         ...options,
         ...withoutPassword(options),
         pinned: undefined,
         accept: options.accept === true,
         ...through(wires.at(-1), hop),
       })
-      wires.push(wireOver(client, hop.alias))
+      wires.push(wireOver(client, hop.alias, {stream}))
     }
     const last = await connectHop(target, {...options, ...through(wires.at(-1), target)})
-    const wire = wireOver(last.client, target.target, () => closeAll(wires))
+    const {client, stream} = last
+    const wire = wireOver(client, target.target, {stream, below: () => closeAll(wires)})
     return remoteOver(wire, {hop: last, wires, env: options.env})
   } catch (error) {
     closeAll(wires)

@@ -1,7 +1,9 @@
+import type {Duplex} from 'node:stream'
 import {setTimeout as pause} from 'node:timers/promises'
 import {OllamaxError} from '../errors.ts'
 import {abortable} from './deadline.ts'
 import type {Connection} from './dial.ts'
+import {makeStreams} from './streams.ts'
 
 /** A connection that is made anew when it was lost, for long-lived use. */
 export interface Link {
@@ -12,6 +14,8 @@ export interface Link {
    * to half a minute); every call makes one dial at most and throws its error.
    */
   remote(signal?: AbortSignal): Promise<Connection>
+  /** A stream to a port of the machine's loopback; over a new connection where the old one went silent. */
+  stream(port: number, signal: AbortSignal): Promise<Duplex>
   close(): Promise<void>
 }
 
@@ -22,6 +26,8 @@ export interface LinkOptions {
   readonly longestPauseMs?: number
   /** 0 to 1; for tests. */
   readonly random?: () => number
+  /** How long a connection may take to open a stream before another one is tried; for tests. */
+  readonly silentMs?: number
 }
 
 /** Makes a link; nothing is dialled before the first `remote()`. `dial` must heed its signal. */
@@ -30,6 +36,7 @@ export function openLink(
   options: LinkOptions = {},
 ): Link {
   const {firstPauseMs = 250, longestPauseMs = 30_000, random = Math.random} = options
+  const streams = makeStreams(options)
   const closed = new AbortController()
   let standing: Connection | undefined
   let dialling: Promise<Connection> | undefined
@@ -56,21 +63,29 @@ export function openLink(
       dialling = undefined
     }
   }
+  const current = async () => {
+    closed.signal.throwIfAborted()
+    if (standing && !standing.lost.aborted) return standing
+    standing = undefined
+    dialling ??= connect()
+    return dialling
+  }
+  const way = {
+    current,
+    forget(connection: Connection) {
+      if (standing === connection) standing = undefined
+    },
+  }
   return {
     get connected() {
       return standing !== undefined && !standing.lost.aborted
     },
-    async remote(signal) {
-      closed.signal.throwIfAborted()
-      if (standing && !standing.lost.aborted) return standing
-      standing = undefined
-      dialling ??= connect()
-      return signal ? abortable(signal, dialling) : dialling
-    },
+    remote: (signal) => (signal ? abortable(signal, current()) : current()),
+    stream: (port, signal) => streams.open(way, port, signal),
     async close() {
       closed.abort(new OllamaxError('SSH_LOST', 'the SSH link was closed'))
       await dialling?.catch(() => {})
-      await standing?.close()
+      await Promise.all([standing?.close(), streams.close()])
     },
   }
 }

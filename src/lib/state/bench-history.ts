@@ -51,13 +51,34 @@ export function keepBench(
     counts.set(key, count)
     if (count <= MOST_EACH && kept.length < MOST) kept.push(entry)
   }
+  return replaceHistory(paths, cluster, kept.reverse())
+}
+
+/** What was measured of a node is from now on that of one of another name. False: it could not be written. */
+export function renameBench(
+  paths: Pick<Paths, 'data'>,
+  cluster: string,
+  {from, to}: {readonly from: string; readonly to: string},
+): boolean {
+  const history = benchHistory(paths, cluster)
+  if (!history.some(({node}) => node === from)) return true
+  return replaceHistory(
+    paths,
+    cluster,
+    history.map((entry) => (entry.node === from ? {...entry, node: to} : entry)),
+  )
+}
+
+function replaceHistory(
+  paths: Pick<Paths, 'data'>,
+  cluster: string,
+  entries: readonly BenchEntry[],
+): boolean {
   const file = fileOf(paths, cluster)
   const temporary = `${file}.${process.pid}.new`
   try {
     mkdirSync(join(paths.data, 'bench'), {recursive: true, mode: 0o700})
-    writeFileSync(temporary, JSON.stringify({format: FORMAT, entries: kept.reverse()}), {
-      mode: 0o600,
-    })
+    writeFileSync(temporary, JSON.stringify({format: FORMAT, entries}), {mode: 0o600})
     renameSync(temporary, file)
     return true
   } catch {

@@ -46,6 +46,15 @@ export function changeRate<T extends Stamped>(
   replaceRates(path, nodes)
 }
 
+/** All that is kept of a node is from now on kept of one of another name. Never throws. */
+export function renameRates(
+  path: string,
+  {from, to}: {readonly from: string; readonly to: string},
+): void {
+  const {[from]: models, ...nodes} = readRates(path)
+  if (models) replaceRates(path, {...nodes, [to]: models})
+}
+
 /** Puts these in the place of all that were there; bounded, and as harmless as `changeRate`. */
 export function replaceRates<T extends Stamped>(path: string, nodes: Entries<T>): void {
   const temp = `${path}.${process.pid}.tmp`

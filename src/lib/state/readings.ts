@@ -54,12 +54,37 @@ export function keepReadings(
   for (const reading of readings)
     known.set(reading.node, condense(reading, known.get(reading.node)))
   const newest = Math.max(...readings.map((reading) => reading.atMs))
-  const kept = [...known.values()].filter((reading) => newest - reading.atMs < MAX_AGE_MS)
+  replaceReadings(
+    paths,
+    cluster,
+    [...known.values()].filter((reading) => newest - reading.atMs < MAX_AGE_MS),
+  )
+}
+
+/** What was seen of a node is from now on what was seen of one of another name. Never throws. */
+export function renameReading(
+  paths: Pick<Paths, 'cache'>,
+  cluster: string,
+  {from, to}: {readonly from: string; readonly to: string},
+): void {
+  const known = new Map(lastReadings(paths, cluster))
+  const reading = known.get(from)
+  if (!reading) return
+  known.delete(from)
+  known.set(to, {...reading, node: to})
+  replaceReadings(paths, cluster, [...known.values()])
+}
+
+function replaceReadings(
+  paths: Pick<Paths, 'cache'>,
+  cluster: string,
+  readings: readonly LastReading[],
+): void {
   const file = fileOf(paths, cluster)
   const temporary = `${file}.${process.pid}.new`
   try {
     mkdirSync(join(paths.cache, 'readings'), {recursive: true, mode: 0o700})
-    writeFileSync(temporary, JSON.stringify({format: FORMAT, readings: kept}), {mode: 0o600})
+    writeFileSync(temporary, JSON.stringify({format: FORMAT, readings}), {mode: 0o600})
     renameSync(temporary, file)
   } catch {
     try {

@@ -55,6 +55,19 @@ test('list --live looks, and the next list remembers what it saw', async () => {
   expect(Date.parse(nodes[1].seenAt)).toBeGreaterThan(0)
 })
 
+test('a renamed node is known as before, without being asked again', async () => {
+  const {models} = JSON.parse(await (await fetch(`${up.url}/api/tags`)).text())
+  expect((await cli('run', models[0].name, 'hi', '--node', 'gpu-1')).code).toBe(0)
+  await cli('node', 'list', '--live')
+  const asked = up.requests.length
+  await cli('node', 'rename', 'gpu-1', 'big')
+  const {nodes} = await json('node', 'list')
+  expect(nodes[0]).toMatchObject({name: 'big', state: 'up', version: '0.33.0'})
+  expect(up.requests).toHaveLength(asked)
+  const rates = readFileSync(join(home.dir, 'ollamax/cache/rates/default.json'), 'utf8')
+  expect(Object.keys(JSON.parse(rates))).toEqual(['big'])
+})
+
 test('what a run saw on its way is remembered too', async () => {
   const {models} = JSON.parse(await (await fetch(`${up.url}/api/tags`)).text())
   const ran = await cli('run', models[0].name, 'hi')

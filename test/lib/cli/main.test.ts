@@ -83,8 +83,16 @@ test('an error brings no control character of a foreign text to the terminal', a
   expect(stderr).not.toMatch(/[^\P{Cc}\n]/u)
 })
 
-test('an output that takes no more is a short error', async () => {
-  const command = '"$0" bin/run.js version --json >/dev/full'
+test.each([
+  'version --json',
+  '--version',
+  'cluster list --json',
+  '--help',
+  'help run',
+  'node',
+  'run --help',
+])('an output that takes no more is a short error of: %s', async (words) => {
+  const command = `"$0" bin/run.js ${words} >/dev/full`
   const child = spawn('sh', ['-c', command, process.execPath], {
     cwd: join(import.meta.dirname, '../../..'),
     env: home.env,
@@ -98,6 +106,20 @@ test('an output that takes no more is a short error', async () => {
     code: 1,
     stderr: 'Error: the output cannot be written: ENOSPC\nCode: STATE_IO\n',
   })
+})
+
+test('help that nobody reads to its end is no error', async () => {
+  const child = spawn(process.execPath, ['bin/run.js', '--help'], {
+    cwd: join(import.meta.dirname, '../../..'),
+    env: home.env,
+  })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.on('data', (text) => {
+    stderr += text
+  })
+  const [code] = await once(child, 'close')
+  expect({code, stderr}).toEqual({code: 0, stderr: ''})
 })
 
 test.each([

@@ -69,8 +69,8 @@ test('a shell without a terminal is plain pipes, with its exit code', async () =
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
   stdin.end('echo "got $(cat)"; exit 9\nthis')
   const target = await resolveTarget(sshd.target, {env: sshd.env})
-  const {client} = await connectHop(target, {env: sshd.env})
-  const wire = wireOver(client, 'it')
+  const {client, stream} = await connectHop(target, {env: sshd.env})
+  const wire = wireOver(client, 'it', {stream})
   const terminal = {stdin, stdout, stderr, term: 'xterm'} as unknown as Terminal
   expect(await openShell(wire, terminal)).toBe(9)
   stdout.end()

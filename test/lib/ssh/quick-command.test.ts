@@ -1,5 +1,5 @@
 import {once} from 'node:events'
-import type {AddressInfo} from 'node:net'
+import {type AddressInfo, connect} from 'node:net'
 import ssh2 from 'ssh2'
 import {expect, test} from 'vitest'
 import {exec} from '../../../src/lib/ssh/channels/exec.ts'
@@ -31,9 +31,10 @@ test('a command that is over in the packet that says it has begun keeps its exit
   await once(server, 'listening')
   const client = new ssh2.Client()
   const {port} = server.address() as AddressInfo
-  client.connect({host: '127.0.0.1', port, username: 'u', password: 'p'})
+  const stream = connect(port, '127.0.0.1')
+  client.connect({sock: stream, username: 'u', password: 'p'})
   await once(client, 'ready')
-  const wire = wireOver(client, 'quick')
+  const wire = wireOver(client, 'quick', {stream})
   try {
     expect(await exec(wire, 'exit 7')).toEqual({code: 7, stdout: 'said', stderr: ''})
   } finally {

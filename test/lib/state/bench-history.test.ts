@@ -1,7 +1,12 @@
 import {chmodSync, mkdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {afterEach, beforeEach, expect, test} from 'vitest'
-import {benchHistory, keepBench, lastBench} from '../../../src/lib/state/bench-history.ts'
+import {
+  benchHistory,
+  keepBench,
+  lastBench,
+  renameBench,
+} from '../../../src/lib/state/bench-history.ts'
 import {type TempHome, tempHome} from '../../support/temp-home.ts'
 
 let home: TempHome
@@ -57,4 +62,10 @@ test('where it cannot be written nothing is kept and nothing thrown', () => {
   writeFileSync(paths.data, 'no directory')
   chmodSync(paths.data, 0o400)
   expect(keepBench(paths, 'c', [entry(1)])).toBe(false)
+})
+
+test('a renamed node keeps what was measured of it, and nothing is left under its old name', () => {
+  keepBench(paths, 'c', [entry(1), entry(2, 'n2')])
+  renameBench(paths, 'c', {from: 'n1', to: 'big'})
+  expect(benchHistory(paths, 'c')).toEqual([entry(1, 'big'), entry(2, 'n2')])
 })

@@ -1,7 +1,7 @@
 import {mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {afterEach, beforeEach, expect, test} from 'vitest'
-import {changeRate, readRates} from '../../../src/lib/state/rates-file.ts'
+import {changeRate, readRates, renameRates} from '../../../src/lib/state/rates-file.ts'
 import {type TempHome, tempHome} from '../../support/temp-home.ts'
 
 let home: TempHome
@@ -58,4 +58,12 @@ test('a cache that cannot be written is no reason to fail', () => {
   writeFileSync(join(home.dir, 'cache'), 'a file where the directory should be')
   expect(() => set('a', 'm', 1)).not.toThrow()
   expect(readFileSync(join(home.dir, 'cache'), 'utf8')).toMatch(/^a file/)
+})
+
+test('a renamed node keeps what was learned of it, and nothing is left under its old name', () => {
+  set('a', 'm', 1)
+  set('b', 'm', 2)
+  renameRates(path, {from: 'a', to: 'c'})
+  renameRates(path, {from: 'never asked', to: 'd'})
+  expect(readRates(path)).toEqual({b: {m: {atMs: 2}}, c: {m: {atMs: 1}}})
 })

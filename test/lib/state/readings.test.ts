@@ -3,7 +3,7 @@ import {join} from 'node:path'
 import {afterEach, beforeEach, expect, test} from 'vitest'
 import type {Reading} from '../../../src/lib/cluster/reading.ts'
 import {type Paths, pathsFor} from '../../../src/lib/state/paths.ts'
-import {keepReadings, lastReadings} from '../../../src/lib/state/readings.ts'
+import {keepReadings, lastReadings, renameReading} from '../../../src/lib/state/readings.ts'
 import {type TempHome, tempHome} from '../../support/temp-home.ts'
 
 let home: TempHome
@@ -94,4 +94,13 @@ test('where nothing can be written nothing is kept, and nothing breaks', () => {
   writeFileSync(paths.cache, 'a file where the directory should be')
   keepReadings(paths, 'lab', [up('a', 1)])
   expect(lastReadings(paths, 'lab').size).toBe(0)
+})
+
+test('a renamed node keeps what was seen of it, and nothing is left under its old name', () => {
+  keepReadings(paths, 'lab', [up('a', 1000, '0.33.0'), down('b', 1000)])
+  renameReading(paths, 'lab', {from: 'a', to: 'c'})
+  renameReading(paths, 'lab', {from: 'never seen', to: 'd'})
+  const known = lastReadings(paths, 'lab')
+  expect([...known.keys()].sort()).toEqual(['b', 'c'])
+  expect(known.get('c')).toMatchObject({node: 'c', atMs: 1000, version: '0.33.0'})
 })

@@ -34,6 +34,8 @@ export interface HopOptions extends HostKeyPolicy, Route {
 /** An authenticated connection to one machine. */
 export interface Hop {
   readonly client: Client
+  /** What it speaks over. */
+  readonly stream: Duplex
   /** Fingerprint of the key that was accepted. */
   readonly hostKey: string
   /** What made it so. */
@@ -202,7 +204,7 @@ async function attempt(record: HostRecord, options: HopOptions, attempt: Attempt
     await abortable(auth.signal, early)
     const login = loginOf(target, story, {credentials, stream})
     const {hostKey, trust} = story
-    return {client, hostKey, trust, lent, ...(login ? {login} : {})}
+    return {client, stream, hostKey, trust, lent, ...(login ? {login} : {})}
   } catch (error) {
     client.on('error', () => {})
     client.destroy()

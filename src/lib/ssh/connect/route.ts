@@ -41,16 +41,28 @@ export async function openStream(
  * would not be heard. So it is asked anew all this time; the earlier attempts stay, in case it is only slow.
  */
 const KNOCK_MS = 3000
+/**
+ * The kernel says that there is no machine of that address (EHOSTUNREACH) after it has looked for it for three seconds.
+ * Sooner than this it was about to end a look from before: the machine may be back since, so it is asked once more.
+ */
+const OWN_LOOK_MS = 2500
 
 /** The first of several attempts that stands; throws what an attempt fails with, or the signal's reason. */
 async function firstToConnect(connect: () => Socket, signal: AbortSignal): Promise<Socket> {
   const tried: Socket[] = []
+  const beganMs = performance.now()
+  let again = true
   const first = Promise.withResolvers<Socket>()
   const knock = () => {
     const socket = connect()
     tried.push(socket)
     socket.once('connect', () => first.resolve(socket))
-    socket.once('error', first.reject)
+    socket.once('error', (error) => {
+      const early = performance.now() - beganMs < OWN_LOOK_MS
+      if (!again || !early || codeOf(error) !== 'EHOSTUNREACH') return first.reject(error)
+      again = false
+      knock()
+    })
   }
   const timer = setInterval(knock, KNOCK_MS)
   let standing: Socket | undefined
@@ -95,10 +107,12 @@ const WORDS: Readonly<Record<string, string>> = {
   ECONNRESET: 'broke the connection off',
 }
 
+/** With several addresses Node throws them all at once; the first one stands for them. */
+const firstOf = (error: unknown) => (error instanceof AggregateError ? error.errors[0] : error)
+const codeOf = (error: unknown) => String((firstOf(error) as NodeJS.ErrnoException).code)
+
 function connectError(target: SshTarget, error: unknown): OllamaxError {
-  // With several addresses Node throws them all at once; the first one stands for them.
-  const first = error instanceof AggregateError ? error.errors[0] : error
-  const code = String((first as NodeJS.ErrnoException).code)
+  const code = codeOf(error)
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_NODATA') {
     const later = code === 'EAI_AGAIN' ? ' (the name server does not answer)' : ''
     return new OllamaxError('SSH_NO_HOST', `there is no host "${target.host}"${later}`, {
@@ -108,7 +122,7 @@ function connectError(target: SshTarget, error: unknown): OllamaxError {
   }
   return new OllamaxError(
     'SSH_UNREACHABLE',
-    `${at(target)} ${WORDS[code] ?? `cannot be reached: ${messageOf(first)}`}`,
+    `${at(target)} ${WORDS[code] ?? `cannot be reached: ${messageOf(firstOf(error))}`}`,
     {
       suggestions: [
         'is the machine on, the port right (user@host:port), and an SSH server running there?',

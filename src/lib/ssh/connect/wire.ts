@@ -1,3 +1,4 @@
+import type {Duplex} from 'node:stream'
 import {setTimeout as pause} from 'node:timers/promises'
 import type {Client, ClientChannel} from 'ssh2'
 import {messageOf, OllamaxError} from '../../errors.ts'
@@ -32,8 +33,14 @@ export interface Session {
   end(): unknown
 }
 
-/** Wraps a connected client; `below` (the hops before it) is closed with it. */
-export function wireOver(client: Client, label: string, below?: () => void): Wire {
+/** What a wire lies on: the stream below its client, and how the machines on the way are closed with it. */
+export interface Under {
+  readonly stream: Duplex
+  readonly below?: () => void
+}
+
+/** Wraps a connected client. */
+export function wireOver(client: Client, label: string, {stream, below}: Under): Wire {
   const lost = new AbortController()
   let closing = false
   let why: unknown
@@ -70,13 +77,16 @@ export function wireOver(client: Client, label: string, below?: () => void): Wir
         lost.signal.addEventListener('abort', () => resolve(), {once: true})
       })
       client.end()
-      const timer = setTimeout(() => client.destroy(), 2000)
+      // Not by the client: once it has said goodbye it destroys nothing more, and a dead machine never says it back.
+      const timer = setTimeout(() => stream.destroy(), GOODBYE_MS)
       await ended
       clearTimeout(timer)
     },
   }
 }
 
+/** As long as the other side may take to hang up. */
+const GOODBYE_MS = 2000
 const ALONE_TRIES = 5
 
 function countSessions(client: Client, lost: AbortSignal) {
