@@ -45,7 +45,11 @@ A node is kept busy meanwhile; a model that is not in memory is loaded, which ma
 
   async run(): Promise<BenchResult> {
     const {args, flags} = await this.parse(Bench)
-    const [{runBench}, {parseDuration}, cli] = await Promise.all([
+    const [
+      {runBench},
+      {parseDuration},
+      {benchFailed, benchNotes, benchPlan, describeBench, parseSizes},
+    ] = await Promise.all([
       import('../lib/jobs/bench/run-bench.ts'),
       import('../lib/cluster/size.ts'),
       import('../lib/cli/describe-bench.ts'),
@@ -55,23 +59,23 @@ A node is kept busy meanwhile; a model that is not in memory is loaded, which ma
       mostAtOnce: flags['most-at-once'],
       timeoutMs: parseDuration(flags.timeout),
     }
-    this.note(cli.benchPlan(how))
+    this.note(benchPlan(how))
     const bench = await this.withProgress(flags.progress, (report) =>
       runBench(this.tools(flags), {
         ...how,
         selection: {names: args.nodes ?? [], labels: flags.label},
         model: flags.model,
-        sizes: cli.parseSizes(flags.sizes),
+        sizes: parseSizes(flags.sizes),
         rounds: flags.rounds,
         atOnce: flags.concurrency,
         yes: flags.yes,
         report,
       }),
     )
-    if (!this.jsonEnabled()) for (const note of cli.benchNotes(bench)) this.note(note)
-    const drawn = await cli.describeBench(bench)
+    if (!this.jsonEnabled()) for (const note of benchNotes(bench)) this.note(note)
+    const drawn = await describeBench(bench)
     if (drawn) this.say(drawn)
-    const failed = cli.benchFailed(bench)
+    const failed = benchFailed(bench)
     if (failed) throw failed
     return bench
   }
