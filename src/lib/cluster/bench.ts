@@ -38,7 +38,7 @@ export interface Figure {
 }
 
 /** All figures in their order; more of them may come to stand behind. */
-export function figuresOf(figures: BenchFigures): Figure[] {
+function figuresOf(figures: BenchFigures): Figure[] {
   const {loadMs, firstColdMs, firstWarmMs, prefill, decodeTps, slots, atOnce} = figures
   const one = (name: string, value: number | undefined, unit: Figure['unit']): Figure[] =>
     value === undefined ? [] : [{name, value, unit}]
