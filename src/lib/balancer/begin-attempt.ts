@@ -1,8 +1,9 @@
 import type {Patience} from './dispatch-request.ts'
 import type {Attempt, Job} from './job.ts'
-import {patienceFor} from './patience.ts'
+import {type AnswerLengths, patienceFor, wholeAnswerMs} from './patience.ts'
 import type {Replica} from './replica.ts'
 import {expectedTime} from './score.ts'
+import {expectedAnswer} from './work.ts'
 
 /** An attempt that begins, and what the door has to know of it. */
 export interface Begun {
@@ -41,13 +42,31 @@ export function beginAttempt(job: Job, replica: Replica, nowMs: number): Begun {
     beside: at.besideOf(replica),
     tickets: {replica: replica.breaker.take(), node: at.breaker.take()},
   }
+  const msPerToken = 1000 / (replica.own?.answerTps ?? 1)
   const patience = patienceFor({
-    ...{terms, aheadMs, others, streams: request.streams ?? false, loaded: warm},
+    ...{terms, aheadMs, others, loaded: warm},
+    answerMs: request.streams ? msPerToken : wholeAnswerMs(terms, lengthsOf(job, replica)),
     worst: replica.worst,
     brief: replica.onTrial && replica.trials.brief,
-    msPerToken: 1000 / (replica.own?.answerTps ?? 1),
+    msPerToken,
   })
   return {attempt, patience, numCtx, reason: reasonFor(replica, others)}
+}
+
+/** Of a context that nobody has told: Ollama's own default. */
+const CONTEXT_TOKENS = 4096
+
+function lengthsOf({request, model, failed}: Job, {residence}: Replica): AnswerLengths {
+  const {maxAnswerTokens: limit = 0} = request
+  const context = residence.loaded?.contextLength ?? request.numCtx ?? CONTEXT_TOKENS
+  const usual = expectedAnswer(request, model.answerTokens)
+  return {
+    // What the time of an answer was reckoned with.
+    usual: usual > 0 ? usual : undefined,
+    seen: model.longestTokens,
+    most: limit > 0 ? Math.min(limit, context) : context,
+    again: failed?.failure.kind === 'timeout',
+  }
 }
 
 function reasonFor({cachedTokens, residency}: Replica, others: boolean): string {

@@ -11,6 +11,8 @@ const NEWEST = 0.05
 const VARIATION = 1
 /** Something that takes this many times longer than usual is no longer taken for usual. */
 const OVERDUE = 3
+/** What was long is forgotten by half in 350 answers. */
+const FADES = 0.998
 /** Answers after which the mean of all nodes is taken anew. */
 const LEARNED = 20
 /** An estimate of the queue's pace is good for so long. */
@@ -26,6 +28,7 @@ export class ModelState {
   #meanTokens: number | undefined
   #variance = 0
   #samples = 0
+  #longest: number | undefined
   #uses = 0
   #usedAtMs = 0
   #others: Partial<Rate> = {}
@@ -52,11 +55,17 @@ export class ModelState {
     return this.#meanTokens
   }
 
+  /** Of the longest answer of late. */
+  get longestTokens(): number | undefined {
+    return this.#longest
+  }
+
   /** Learns from an answer what answers of this model are like. */
   learn({answerTokens}: AnswerStats): void {
     this.#learned++
     if (answerTokens === undefined) return
     this.#samples++
+    this.#longest = Math.max(answerTokens, (this.#longest ?? 0) * FADES)
     const weight = Math.max(NEWEST, 1 / this.#samples)
     const off = answerTokens - (this.#meanTokens ?? answerTokens)
     this.#meanTokens = (this.#meanTokens ?? answerTokens) + weight * off

@@ -22,8 +22,8 @@ export interface Expected {
   readonly terms: Terms
   /** What requests of ours may still need that it has to wait for there. */
   readonly aheadMs: number
-  /** True: the first byte comes with the first token; false: it may come with the last. */
-  readonly streams: boolean
+  /** Before the first byte: that of one token in a stream, of all of them where they come as a whole. */
+  readonly answerMs: number
   /** Worst first byte of late, as a multiple of what was expected. */
   readonly worst: number
   readonly msPerToken: number
@@ -35,10 +35,31 @@ export interface Expected {
   readonly brief?: boolean
 }
 
+/**
+ * What a whole answer may well take. `seen`: tokens of the longest one of late; `most`: as many as fit. One that was taken for a
+ * hang already is given the time of `most`, so that a long one does not go from node to node, each of which gives it up.
+ */
+export function wholeAnswerMs(
+  terms: Pick<Terms, 'answerMs'>,
+  {usual, seen, most, again}: AnswerLengths,
+): number {
+  if (again && usual === undefined) return ALONE_MS
+  const tokens = Math.min(again ? most : (seen ?? 0), most)
+  const times = usual === undefined ? 1 : tokens / usual
+  return Math.min(Math.max(ALONE_MS, terms.answerMs), terms.answerMs * Math.max(1, times))
+}
+
+/** In tokens. */
+export interface AnswerLengths {
+  readonly usual: number | undefined
+  readonly seen: number | undefined
+  readonly most: number
+  readonly again: boolean
+}
+
 /** How long to wait for signs of life. A node that must load first is never cut short. */
 export function patienceFor(expected: Expected): Patience {
-  const {terms, aheadMs, streams, worst, loaded, others} = expected
-  const answerMs = streams ? expected.msPerToken : terms.answerMs
+  const {terms, aheadMs, answerMs, worst, loaded, others} = expected
   const sureMs = terms.waitMs + terms.promptMs + answerMs + terms.networkMs
   const least = terms.guessed.length > 0 ? LEAST_GUESSED_MS : LEAST_MS
   const beforeMs = expected.brief ? 0 : 2 * aheadMs + STRANGERS * terms.answerMs

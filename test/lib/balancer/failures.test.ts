@@ -249,6 +249,49 @@ describe('a hang', () => {
   })
 })
 
+describe('a whole answer that is much longer than most', () => {
+  const whole = (id: number, more = {}) => ask(id, {streams: false, ...more})
+  const patienceOf = (door: Door, id: number) => door.running.get(id)?.patience.firstByteMs ?? 0
+  /** Fifty tokens a second. */
+  const said = (tokens: number) => stats(tokens * 20, {answerTokens: tokens})
+  const learned = () => {
+    const door = new Door().with('a', 'b')
+    for (let id = 1; id <= 30; id++) {
+      door.submit(whole(id), id * 1000)
+      door.ok(id, id * 1000 + 500, said(20))
+    }
+    return door
+  }
+
+  test('is not taken for a hang where one as long has been seen', () => {
+    const door = learned()
+    door.submit(whole(40), 40_000)
+    door.ok(40, 60_000, said(1000))
+    door.submit(whole(41), 61_000)
+    expect(patienceOf(door, 41)).toBeGreaterThan(2 * 20_000)
+  })
+
+  test('and was taken for one has all the time that it may need at the next node', () => {
+    const door = learned()
+    const first = door.submit(whole(40), 40_000)
+    expect(patienceOf(door, 40)).toBeLessThan(15_000)
+    door.fail(40, {kind: 'timeout'}, 55_000)
+    expect(door.nodeOf(40)).not.toBe(first)
+    // A context of 4,096 tokens.
+    expect(patienceOf(door, 40)).toBeGreaterThan(4096 * 20)
+    door.submit(whole(41, {maxAnswerTokens: 30}), 61_000)
+    expect(patienceOf(door, 41)).toBeLessThan(15_000)
+  })
+
+  test('vectors have no length', () => {
+    const door = learned()
+    door.submit(whole(40), 40_000)
+    door.ok(40, 60_000, said(1000))
+    door.submit(whole(41, {needs: 'embedding'}), 61_000)
+    expect(patienceOf(door, 41)).toBeLessThan(70_000)
+  })
+})
+
 describe('the retry budget', () => {
   test('single requests may always be retried; when it is spent they wait for it and are not lost', () => {
     const limits = {retryFloor: 2, retryShare: 0.2, retryWindowMs: 10_000}

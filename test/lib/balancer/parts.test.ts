@@ -100,7 +100,7 @@ describe('patience', () => {
   const usual = {
     terms,
     aheadMs: 0,
-    streams: true,
+    answerMs: 20,
     worst: 1,
     msPerToken: 20,
     loaded: true,
@@ -121,7 +121,7 @@ describe('patience', () => {
   })
 
   test('an answer that comes as a whole is waited for as a whole', () => {
-    const {firstByteMs} = patienceFor({...usual, streams: false})
+    const {firstByteMs} = patienceFor({...usual, answerMs: usual.terms.answerMs})
     expect(firstByteMs).toBeGreaterThan(patienceFor(usual).firstByteMs)
     expect(firstByteMs).toBeGreaterThan(8 * 2000)
   })
