@@ -18,8 +18,11 @@ afterAll(async () => {
   artifact?.dispose()
 })
 
-/** Told elsewhere: they need a model of their own, or are all about a terminal. */
-const ELSEWHERE = /^(cluster|config|engine|key|route)-|^(quickstart|chat|embed|node-shell|serve)$/
+/** Told in tests of their own: they need more than one node, files, a model of their own, or are all about a terminal. */
+const ELSEWHERE =
+  /^(cluster|config|engine|key|model|route)-|^node-(import|rollback|shell|upgrade)$|^(batch|chat|discover|embed|quickstart|serve)$/
+
+const TOPICS = new Set(['node', 'lock'])
 
 test('every command says what its schema promises with --json, on stdout and nothing else', async () => {
   const steps: readonly (readonly string[])[] = [
@@ -41,6 +44,14 @@ test('every command says what its schema promises with --json, on stdout and not
     ['run', 'tiny', 'hello'],
     ['generate', 'tiny', 'hello'],
     ['doctor', 'first'],
+    ['bench', 'first', '--model', 'tiny', '--rounds', '1', '--sizes', '16', '--most-at-once', '2'],
+    ['lock', 'acquire', '-m', 'a look at it'],
+    ['lock', 'status'],
+    ['lock', 'release', '--yes'],
+    ['plan'],
+    ['diff'],
+    ['apply', '--yes'],
+    ['audit'],
     ['node', 'remove', 'first', '--uninstall', '--yes'],
   ]
   const done = new Set<string>()
@@ -53,7 +64,7 @@ test('every command says what its schema promises with --json, on stdout and not
       end < 0 ? [...words, '--json'] : [...words.slice(0, end), '--json', ...words.slice(end)]
     const result = await lab.cli(json)
     expect({step: at, words, code: result.code, stderr: result.stderr}).toMatchObject({code: 0})
-    done.add(words.slice(0, words[0] === 'node' ? 2 : 1).join('-'))
+    done.add(words.slice(0, TOPICS.has(words[0] ?? '') ? 2 : 1).join('-'))
   }
   const promised = globSync('docs/schemas/*.json').map((file) => basename(file, '.json'))
   expect(promised.filter((id) => !ELSEWHERE.test(id) && !done.has(id))).toEqual([])
