@@ -1,3 +1,4 @@
+import {availableParallelism} from 'node:os'
 import {defineConfig} from 'vitest/config'
 
 export default defineConfig({
@@ -9,16 +10,20 @@ export default defineConfig({
           name: 'unit',
           include: ['test/{lib,commands}/**/*.test.{ts,tsx}', 'test/*.test.ts'],
           testTimeout: 20_000,
+          // Most of them wait for processes and sockets.
+          maxWorkers: Math.max(3, availableParallelism()),
+          sequence: {groupOrder: 1},
         },
       },
-      // One after the other: each file builds hosts of its own, and the machines that run this are small.
+      // Two at a time: each file builds hosts of its own, which mostly wait, and the machines that run this are small.
       {
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
+          maxWorkers: 2,
+          sequence: {groupOrder: 0},
         },
       },
     ],

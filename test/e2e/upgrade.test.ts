@@ -153,21 +153,29 @@ test('a bad wave is rolled back as a whole, and what was good before it stays', 
   expect(await versions()).toEqual([['0.34.0', false], old3, old3, old3])
 }, 200_000)
 
-test('requests that do not end keep a node as it is, and it takes new ones again', async () => {
+/** A request on a host that ends only when it is broken off. */
+async function endless(host: number) {
   const body = JSON.stringify({model: 'tiny', prompt: 'x', options: {num_predict: 100_000}})
-  await script(2, {decodeTokensPerS: 50, answerTokens: 100_000})
-  await lab.cli(['node', 'restart', 'h2', '--yes'])
+  await script(host, {decodeTokensPerS: 50, answerTokens: 100_000})
+  await lab.cli(['node', 'restart', `h${host}`, '--yes'])
   await lab.exec(
-    2,
-    `nohup curl -sN 127.0.0.1:11434/api/generate -d '${body}' >/tmp/stream 2>&1 & for n in $(seq 100); do [ -s /tmp/stream ] && exit; sleep .1; done; exit 1`,
+    host,
+    `rm -f /tmp/stream; nohup curl -sN 127.0.0.1:11434/api/generate -d '${body}' >/tmp/stream 2>&1 & for n in $(seq 100); do [ -s /tmp/stream ] && exit; sleep .1; done; exit 1`,
   )
+  return async () => {
+    await lab.exec(host, 'pkill -x curl')
+    await script(host, {decodeTokensPerS: 100, answerTokens: 40, slots: 8})
+  }
+}
+
+test('requests that do not end keep a node as it is, and it takes new ones again', async () => {
+  const breakOff = await endless(2)
   const late = await rows(['upgrade', 'h2', '--artifact', young.file, '--drain-timeout', '1s'])
   expect(late.nodes).toMatchObject([{name: 'h2', outcome: 'failed', leftDrained: false}])
   expect(late.stdout).toContain('requests still run on h2')
   expect(await lab.exec(2, 'pgrep -xc curl')).toBe('1\n')
-  await lab.exec(2, 'pkill -x curl')
+  await breakOff()
   expect((await versions())[1]).toEqual(['0.33.0', false])
-  await script(2, {decodeTokensPerS: 100, answerTokens: 40, slots: 8})
 }, 100_000)
 
 test('an upgrade that is interrupted or killed at any step is completed by the same command', async () => {
@@ -195,11 +203,14 @@ test('an upgrade that is interrupted or killed at any step is completed by the s
 }, 280_000)
 
 test('two at once are not had: the second one is told who upgrades what', async () => {
+  // It cannot be done before the second one has come.
+  const breakOff = await endless(2)
   const words = ['node', 'upgrade', 'h2', '--artifact', young.file, '--yes', '--progress', 'plain']
   const running = lab.startCli(words)
-  await waitFor('the drain', () => /drain/.test(running.stderr()), {timeoutMs: 60_000})
+  await waitFor('the drain', () => /still run there/.test(running.stderr()), {timeoutMs: 60_000})
   const second = await lab.cli(['node', 'upgrade', 'h3', '--artifact', young.file, '--yes'])
   expect([second.code, second.stderr]).toEqual([5, expect.stringContaining('upgrade h2 to')])
+  await breakOff()
   expect((await running.ended).code).toBe(0)
 }, 100_000)
 
