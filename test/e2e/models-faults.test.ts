@@ -1,9 +1,10 @@
 import {randomBytes} from 'node:crypto'
 import {afterAll, afterEach, beforeAll, expect} from 'vitest'
-import {type Artifact, makeArtifact} from '../lab/artifact.ts'
+import type {Artifact} from '../lab/artifact.ts'
 import {answers} from '../lab/external-ollama.ts'
-import {type Lab, startLab} from '../lab/lab.ts'
+import type {Lab} from '../lab/lab.ts'
 import {plantModel, STORE} from '../lab/plant-model.ts'
+import {threeNodes} from '../lab/three-nodes.ts'
 import {LAB_NEEDS, needs} from '../support/needs.ts'
 import {waitFor} from '../support/wait-for.ts'
 
@@ -15,10 +16,7 @@ let lab: Lab
 let artifact: Artifact
 
 beforeAll(async () => {
-  ;[lab, artifact] = await Promise.all([startLab({hosts: 3}), makeArtifact()])
-  const add = ['node', 'add', 'h1', 'h2', 'root@h3', '--artifact', artifact.file]
-  const added = await lab.cli([...add, '--accept-host-key', '--yes'])
-  expect(added.code, added.stderr).toBe(0)
+  ;({lab, artifact} = await threeNodes())
 }, 120_000)
 afterAll(async () => {
   artifact?.dispose()

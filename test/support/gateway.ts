@@ -10,11 +10,11 @@ import type {Exchange, ExchangeOutcome} from '../../src/lib/gateway/exchange.ts'
 import {Fleet} from '../../src/lib/gateway/fleet.ts'
 import {DEFAULT_LIMITS, type GatewayLimits, openGateway} from '../../src/lib/gateway/gateway.ts'
 import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
-import {type DispatchDoor, Hub} from '../../src/lib/gateway/hub.ts'
+import type {DispatchDoor, Hub} from '../../src/lib/gateway/hub.ts'
+import {hubOver} from '../../src/lib/gateway/hub-over.ts'
 import {insightOf} from '../../src/lib/gateway/insight.ts'
 import {BlobPlaces} from '../../src/lib/gateway/manage.ts'
 import type {Pace} from '../../src/lib/gateway/pace.ts'
-import {twinsOf} from '../../src/lib/gateway/places.ts'
 import {balancedNode} from '../../src/lib/server/balanced-node.ts'
 import {recordOf} from '../../src/lib/server/record.ts'
 import type {FakeOptions} from './fake-ollama/options.ts'
@@ -84,11 +84,7 @@ export async function startGateway(
   const aliases = new Aliases(options.aliases)
   const failures: string[] = []
   const decisions = new Decisions()
-  const hub = new Hub({
-    upstreamOf: (node) => fleet.upstream(node),
-    doubt: (node) => fleet.look(node),
-    current: () => fleet.current(1000),
-    sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
+  const hub = hubOver(() => fleet, {
     failed: (node, kind) => failures.push(`${node} ${kind}`),
     ended: (exchange) => {
       noteEnd(exchange)

@@ -1,6 +1,6 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {progressFlag} from '../../lib/cli/flags.ts'
+import {artifactFlags, progressFlag} from '../../lib/cli/flags.ts'
 import type {AddedNodes} from '../../lib/jobs/add-node.ts'
 
 export type NodeAddResult = AddedNodes
@@ -30,14 +30,7 @@ export default class NodeAdd extends BaseCommand {
       summary: 'version of Ollama to have there',
       helpValue: '0.33.0',
     }),
-    artifact: Flags.string({
-      summary: 'archive of an Ollama release on this machine, to be carried over',
-      helpValue: 'FILE',
-    }),
-    'artifact-sha256': Flags.string({
-      summary: 'checksum that the archive must have',
-      dependsOn: ['artifact'],
-    }),
+    ...artifactFlags(),
     env: Flags.string({
       summary: 'variable for the service',
       helpValue: 'K=V',

@@ -1,5 +1,5 @@
 import {Flags} from '@oclif/core'
-import {nodesArg} from '../../lib/cli/flags.ts'
+import {artifactFlags, nodesArg} from '../../lib/cli/flags.ts'
 import {RollCommand, rollFlags} from '../../lib/cli/roll-command.ts'
 import type {UpgradedNodes} from '../../lib/jobs/upgrade-nodes.ts'
 
@@ -20,14 +20,7 @@ export default class NodeUpgrade extends RollCommand {
       summary: 'version to have; default: that of the archive, or the latest release',
       helpValue: '0.34.0',
     }),
-    artifact: Flags.string({
-      summary: 'archive of an Ollama release on this machine, to be carried over',
-      helpValue: 'FILE',
-    }),
-    'artifact-sha256': Flags.string({
-      summary: 'checksum that the archive must have',
-      dependsOn: ['artifact'],
-    }),
+    ...artifactFlags(),
     ...rollFlags(),
   }
 

@@ -59,6 +59,18 @@ export const nodesFlag = (summary: string) =>
 /** The name of a model. */
 export const modelArg = () => Args.string({required: true, description: 'name of the model'})
 
+/** An archive of Ollama to bring, and what it must be. */
+export const artifactFlags = () => ({
+  artifact: Flags.string({
+    summary: 'archive of an Ollama release on this machine, to be carried over',
+    helpValue: 'FILE',
+  }),
+  'artifact-sha256': Flags.string({
+    summary: 'checksum that the archive must have',
+    dependsOn: ['artifact'],
+  }),
+})
+
 /** The machines whose own lock is meant. */
 export const lockNodeFlag = () =>
   Flags.string({

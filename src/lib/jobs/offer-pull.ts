@@ -1,6 +1,7 @@
 import type {Reporter} from '../cluster/report.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {pull} from '../ollama/client.ts'
+import {PULL_LIMITS} from './pull-on-node.ts'
 import type {Tools} from './tools.ts'
 
 /** Where the progress of a pull is shown. */
@@ -15,9 +16,6 @@ export interface PullOptions {
   /** Made when a pull begins, stopped when it is over. */
   readonly progress?: (() => Promise<PullProgress>) | undefined
 }
-
-/** A large model's checksum is reckoned in silence. */
-const LIMITS = {connectTimeoutMs: 30_000, headersTimeoutMs: 60_000, idleTimeoutMs: 600_000}
 
 /**
  * Pulls the model that MODEL_NOT_FOUND is about to the first node that could take it; resolves with
@@ -53,7 +51,11 @@ async function pullTo(
   const step = `pull ${model}`
   shown?.report({kind: 'start', subject: node, step})
   try {
-    for await (const {status, total, completed} of pull(endpoint, {model}, {signal, ...LIMITS})) {
+    for await (const {status, total, completed} of pull(
+      endpoint,
+      {model},
+      {signal, ...PULL_LIMITS},
+    )) {
       if (total === undefined) continue
       shown?.report({kind: 'bytes', subject: node, step: status, done: completed ?? 0, total})
     }

@@ -15,7 +15,11 @@ export interface PullOnNodeOptions {
 }
 
 /** A large model's checksum is reckoned in silence. */
-const LIMITS = {connectTimeoutMs: 30_000, headersTimeoutMs: 60_000, idleTimeoutMs: 600_000}
+export const PULL_LIMITS = {
+  connectTimeoutMs: 30_000,
+  headersTimeoutMs: 60_000,
+  idleTimeoutMs: 600_000,
+}
 const EVERY_MS = 100
 
 /**
@@ -38,7 +42,7 @@ export async function pullOnNode(
   try {
     const endpoint = await tools.endpoint(node)
     const request = {model, ...(insecure ? {insecure} : {})}
-    for await (const line of pull(endpoint, request, {signal, ...LIMITS})) {
+    for await (const line of pull(endpoint, request, {signal, ...PULL_LIMITS})) {
       const {digest, total, completed} = line
       if (digest === undefined || total === undefined) continue
       sums.add(digest, total, completed ?? 0)

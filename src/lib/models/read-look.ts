@@ -1,7 +1,5 @@
+import {SUDO_KINDS, type SudoKind} from '../provision/facts.ts'
 import type {Blob} from './manifest.ts'
-
-/** How a login account becomes root on a host. */
-export type SudoKind = 'root' | 'passwordless' | 'password' | 'requiretty' | 'denied' | 'absent'
 
 /** What LOOK saw of a store. */
 export interface Look {
@@ -25,15 +23,6 @@ export interface Look {
   readonly manifests: ReadonlyMap<string, Buffer>
 }
 
-const SUDO: readonly SudoKind[] = [
-  'root',
-  'passwordless',
-  'password',
-  'requiretty',
-  'denied',
-  'absent',
-]
-
 /** Reads what LOOK printed; undefined if that is not whole. */
 export function readLook(output: string): Look | undefined {
   const lines = output.split('\n').map((line): [string, string] => {
@@ -55,7 +44,7 @@ export function readLook(output: string): Look | undefined {
   return {
     dir: dir.replace(/\/+$/, ''),
     uid: Number(one('uid')),
-    sudo: SUDO.find((kind) => kind === one('sudo')) ?? 'absent',
+    sudo: SUDO_KINDS.find((kind) => kind === one('sudo')) ?? 'absent',
     owner,
     exists: one('exists') === '1',
     readable: one('readable') === '1',

@@ -5,14 +5,17 @@ export type Known<T> = T | 'unknown'
  * How the login account becomes root. `password`: sudo wants one (whether the account may use it is
  * known only once it is given); `denied`: it is not in sudoers.
  */
-export type Sudo =
-  | 'root'
-  | 'passwordless'
-  | 'password'
-  | 'requiretty'
-  | 'denied'
-  | 'absent'
-  | 'unknown'
+export const SUDO_KINDS = [
+  'root',
+  'passwordless',
+  'password',
+  'requiretty',
+  'denied',
+  'absent',
+] as const
+
+export type SudoKind = (typeof SUDO_KINDS)[number]
+export type Sudo = Known<SudoKind>
 
 export interface Gpu {
   readonly vendor: 'nvidia' | 'amd' | 'apple' | 'other'

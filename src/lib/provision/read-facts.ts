@@ -1,5 +1,15 @@
 import {isLoopback} from '../cluster/loopback.ts'
-import type {Facts, Gpu, Installation, InstalledBy, Known, Place, Sudo, Tree} from './facts.ts'
+import {
+  type Facts,
+  type Gpu,
+  type Installation,
+  type InstalledBy,
+  type Known,
+  type Place,
+  SUDO_KINDS,
+  type Sudo,
+  type Tree,
+} from './facts.ts'
 
 /** Wall time on our side when the script was sent and when its answer was whole, ms since the epoch. */
 export interface Interval {
@@ -122,15 +132,7 @@ function readInit(systemd: string | undefined, other: string | undefined): Facts
 }
 
 function readSudo(text: string | undefined): Sudo {
-  const known: readonly Sudo[] = [
-    'root',
-    'passwordless',
-    'password',
-    'requiretty',
-    'denied',
-    'absent',
-  ]
-  return known.find((sudo) => sudo === text) ?? 'unknown'
+  return SUDO_KINDS.find((sudo) => sudo === text) ?? 'unknown'
 }
 
 function readGpus(lines: ReadonlyMap<string, string[]>): Gpu[] {

@@ -1,14 +1,10 @@
 import type {Exchange} from '../gateway/exchange.ts'
 import type {Gateway} from '../gateway/gateway.ts'
-import {Hub} from '../gateway/hub.ts'
-import {twinsOf} from '../gateway/places.ts'
+import {hubOver} from '../gateway/hub-over.ts'
 import type {Tracing} from '../trace/tracing.ts'
 import type {Core, Front} from './front.ts'
 import {openDoor} from './open-door.ts'
 import {recordOf} from './record.ts'
-
-/** Before a model is said to be nowhere, the nodes are asked once more, if they can say it so soon. */
-export const RECHECK_MS = 1000
 
 /** Answers in this process: every word between the parts is a call. */
 export function ownFront(core: Core): Front {
@@ -19,11 +15,7 @@ export function ownFront(core: Core): Front {
     exchange.trace?.end(record)
   }
   const fleet = () => core.running().fleet
-  const hub = new Hub({
-    upstreamOf: (node) => fleet().upstream(node),
-    doubt: (node) => fleet().look(node),
-    current: () => fleet().current(RECHECK_MS),
-    sameModel: (model, node) => twinsOf(fleet().nodes(), model, node).map(({spec}) => spec.name),
+  const hub = hubOver(fleet, {
     failed: (node, kind) => metrics.failedAttempt(node, kind),
     ended,
   })

@@ -5,13 +5,11 @@ import {PrefixHasher} from '../gateway/body/prefix.ts'
 import {Decisions} from '../gateway/decisions.ts'
 import {DEFAULT_LIMITS, openGateway} from '../gateway/gateway.ts'
 import {type Guard, openGuard} from '../gateway/guard.ts'
-import {Hub} from '../gateway/hub.ts'
+import {hubOver} from '../gateway/hub-over.ts'
 import {insightOf} from '../gateway/insight.ts'
 import {BlobPlaces} from '../gateway/manage.ts'
-import {twinsOf} from '../gateway/places.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {NodeEndpoint} from '../ollama/endpoint.ts'
-import {RECHECK_MS} from './own-front.ts'
 import {type RunningFleet, startFleet} from './start-fleet.ts'
 
 /** A gateway that one command has for itself, where none runs for all. */
@@ -33,15 +31,7 @@ export async function openPrivateGateway(
   bug: (stack: string) => void,
 ): Promise<PrivateGateway> {
   const key = randomBytes(24).toString('hex')
-  const hub = new Hub({
-    upstreamOf: (node) => running.fleet.upstream(node),
-    doubt: (node) => running.fleet.look(node),
-    current: () => running.fleet.current(RECHECK_MS),
-    sameModel: (model, node) =>
-      twinsOf(running.fleet.nodes(), model, node).map(({spec}) => spec.name),
-    failed: () => {},
-    ended: () => {},
-  })
+  const hub = hubOver(() => running.fleet, {failed: () => {}, ended: () => {}})
   const running: RunningFleet = startFleet(tools, cluster, {
     sink: hub,
     use: (dispatcher) => hub.use(dispatcher),

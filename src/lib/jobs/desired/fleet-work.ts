@@ -15,7 +15,7 @@ import {rollNodes} from '../roll-nodes.ts'
 import {overSsh} from '../ssh-node.ts'
 import {sudoPasswordOf} from '../sudo-password.ts'
 import type {Tools} from '../tools.ts'
-import {wantedHost} from './host-setup.ts'
+import {wantedHost} from '../wanted-host.ts'
 
 export type WorkTools = Pick<
   Tools,
@@ -148,7 +148,7 @@ async function setUp(tools: WorkTools, {node, action, options}: Change): Promise
     path === undefined ? undefined : await inspectArtifact(path, {signal: tools.signal})
   await provisionHost(tools, {
     ...{name, target, known: node, artifact, report},
-    wanted: wantedHost(node, node.ollama),
+    wanted: wantedHost(node),
     sudoPassword: sudoPasswordOf(tools, undefined),
     downloads: new Map(),
     dryRun: false,

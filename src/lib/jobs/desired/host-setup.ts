@@ -3,20 +3,9 @@ import type {KeyChange, Setup} from '../../desired/fleet-state.ts'
 import type {Facts, Installation} from '../../provision/facts.ts'
 import {serviceEnv} from '../../provision/layout.ts'
 import {planNode} from '../../provision/plan.ts'
-import type {Plan, WantedNode} from '../../provision/plan-value.ts'
+import type {Plan} from '../../provision/plan-value.ts'
 import {WRITE} from '../../provision/scripts.ts'
-
-/** What a plan for the host takes: what the file wants of a node whose Ollama is ours. */
-export function wantedHost(node: SshNode, ollama: WantedOllama): WantedNode {
-  const {version, port, env = {}} = ollama
-  return {
-    install: node.install === 'system' || node.install === 'user',
-    userMode: node.install === 'user',
-    version,
-    port,
-    env,
-  }
-}
+import {wantedHost} from '../wanted-host.ts'
 
 /** What differs on a host from what is wanted of its Ollama, and what is to be said where it is not ours to change. */
 export function setupOf(

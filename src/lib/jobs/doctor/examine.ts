@@ -3,33 +3,21 @@ import type {NodeSpec, SshNode} from '../../cluster/node.ts'
 import type {Reading} from '../../cluster/reading.ts'
 import {messageOf, OllamaxError} from '../../errors.ts'
 import {planNode} from '../../provision/plan.ts'
-import type {WantedNode} from '../../provision/plan-value.ts'
 import {probe} from '../../provision/probe.ts'
 import {observe} from '../observe.ts'
 import type {Tools} from '../tools.ts'
+import {wantedHost} from '../wanted-host.ts'
 import type {Examined} from './diagnose-host.ts'
 import {readVitals} from './read-vitals.ts'
 import {VITALS} from './vitals-script.ts'
 
 export type ExamineTools = Pick<Tools, 'dial' | 'endpoint' | 'signal' | 'paths' | 'clusterName'>
 
-/** What the cluster file wants of a host, as a plan takes it. */
-export function wantedOf(node: SshNode): WantedNode {
-  const {version, port, env = {}} = node.ollama
-  return {
-    install: node.install === 'system' || node.install === 'user',
-    userMode: node.install === 'user',
-    version,
-    port,
-    env,
-  }
-}
-
 /** Looks at a host out of band, over SSH, without changing it. Throws what connecting throws. */
 export async function examineHost(tools: ExamineTools, node: SshNode): Promise<Examined> {
   const {signal} = tools
   const remote = await tools.dial(node)
-  const wanted = wantedOf(node)
+  const wanted = wantedHost(node)
   const [facts, said, reading] = await Promise.all([
     probe(remote, {port: wanted.port, signal}),
     remote.exec(VITALS, {reads: true, args: [node.install ?? ''], signal}),

@@ -10,15 +10,10 @@ import {provisionHost} from '../provision-host.ts'
 import {rootOn} from '../root-on.ts'
 import {type SudoPassword, sudoPasswordOf} from '../sudo-password.ts'
 import type {Tools} from '../tools.ts'
+import {wantedHost} from '../wanted-host.ts'
 import {diagnoseHost, type Examined} from './diagnose-host.ts'
 import {diagnoseOperator} from './diagnose-operator.ts'
-import {
-  diagnoseReading,
-  diagnoseUnreachable,
-  examineHost,
-  readThrough,
-  wantedOf,
-} from './examine.ts'
+import {diagnoseReading, diagnoseUnreachable, examineHost, readThrough} from './examine.ts'
 import {isOrphan} from './read-vitals.ts'
 import {REAP} from './vitals-script.ts'
 
@@ -183,7 +178,7 @@ async function applyPlan(
     name: node.name,
     target: node.ssh,
     known: node,
-    wanted: wantedOf(node),
+    wanted: wantedHost(node),
     dryRun: false,
     yes: true,
     sudoPassword,

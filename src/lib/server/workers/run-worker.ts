@@ -5,12 +5,10 @@ import {askNobody} from '../../cluster/ask.ts'
 import {OllamaxError} from '../../errors.ts'
 import type {Exchange} from '../../gateway/exchange.ts'
 import type {Gateway} from '../../gateway/gateway.ts'
-import {Hub} from '../../gateway/hub.ts'
-import {twinsOf} from '../../gateway/places.ts'
+import {hubOver} from '../../gateway/hub-over.ts'
 import {makeTools} from '../../jobs/make-tools.ts'
 import {openTracing, type Tracing} from '../../trace/tracing.ts'
 import {type DoorSettings, type KeysNow, openDoor} from '../open-door.ts'
-import {RECHECK_MS} from '../own-front.ts'
 import {recordOf} from '../record.ts'
 import {ownEndpoint} from '../start-fleet.ts'
 import type {PrimaryDesk, WorkerDesk, WorkerSettings} from './desks.ts'
@@ -71,11 +69,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     link.tell('ended', record, exchange.route.kind === 'inference', exchange.id)
     exchange.trace?.end(record)
   }
-  const hub = new Hub({
-    upstreamOf: (node) => fleet.upstream(node),
-    doubt: (node) => fleet.look(node),
-    current: () => fleet.current(RECHECK_MS),
-    sameModel: (model, node) => twinsOf(fleet.nodes(), model, node).map(({spec}) => spec.name),
+  const hub = hubOver(() => fleet, {
     failed: (node, kind) => link.tell('failed', node, kind),
     ended,
   })
