@@ -74,6 +74,7 @@ const FLAGS: Readonly<Record<string, Source>> = {
   'ssh-port': 'free',
   suffix: 'free',
   system: 'free',
+  target: 'hosts',
   template: 'free',
   timeout: 'free',
   'tls-cert': 'files',
