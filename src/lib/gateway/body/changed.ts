@@ -1,4 +1,4 @@
-import {type Fields, walk} from './walk.ts'
+import {type Fields, type Place, walk} from './walk.ts'
 
 /**
  * The body with `options.num_ctx` set, so that the node does not load the model anew; in pieces, for it may be long. No
@@ -9,12 +9,17 @@ export function withNumCtx(body: Buffer, fields: Fields, numCtx: number): Buffer
   const options = fields.places.get('options')
   const inner = options && walk(body, options.start)
   if (!options) return putInto(body, fields, `"options":{"num_ctx":${numCtx}}`)
-  // `"options": null` and the like: as good as none.
-  if (!inner) return spliced(body, options, `{"num_ctx":${numCtx}}`)
+  // What is neither options nor a context is the node's to refuse, in its own words.
+  if (!inner) return isNull(body, options) ? spliced(body, options, `{"num_ctx":${numCtx}}`) : [body]
   const known = inner.places.get('num_ctx')
-  if (known) return spliced(body, known, `${numCtx}`)
+  if (known) return replaceable(body, known) ? spliced(body, known, `${numCtx}`) : [body]
   return putInto(body, inner, `"num_ctx":${numCtx}`)
 }
+
+/** As good as none. */
+const isNull = (body: Buffer, {start}: Place) => body[start] === 0x6e
+const replaceable = (body: Buffer, place: Place) =>
+  isNull(body, place) || /[-0-9]/.test(String.fromCharCode(body[place.start] ?? 0))
 
 /** The body with another model; the same as to its other bytes. */
 export function withModel(body: Buffer, {places}: Fields, model: string): Buffer {
@@ -29,7 +34,7 @@ function putInto(body: Buffer, {inside, places}: Fields, field: string): Buffer[
 
 function spliced(
   body: Buffer,
-  {start, end}: {readonly start: number; readonly end: number},
+  {start, end}: Place,
   text: string,
 ): Buffer[] {
   return [body.subarray(0, start), Buffer.from(text), body.subarray(end)]
