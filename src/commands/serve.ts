@@ -2,6 +2,7 @@ import {readFileSync} from 'node:fs'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {colorsOn, paint} from '../lib/cli/paint.ts'
 import {
+  registrySettings,
   type ServeFlags,
   type ServiceFlags,
   serveFlags,
@@ -29,6 +30,7 @@ export default class Serve extends BaseCommand {
     '<%= config.bin %> serve --listen 0.0.0.0:11435 --tls-cert cert.pem --tls-key key.pem',
     '<%= config.bin %> serve --workers 4',
     '<%= config.bin %> serve --reconcile',
+    '<%= config.bin %> serve --registry --registry-cache /var/cache/ollamax',
     '<%= config.bin %> serve --install --dry-run',
     'sudo <%= config.bin %> serve --install --listen 0.0.0.0:11435',
   ]
@@ -57,6 +59,7 @@ export default class Serve extends BaseCommand {
       openToNetwork: flags['open-to-network'],
       drainMs: parseDuration(flags['drain-timeout']),
       ...(flags.reconcile ? {reconcile: reconcileOf(flags)} : {}),
+      ...registrySettings(flags),
       signal: this.signal,
       log: {
         stream: stderr,

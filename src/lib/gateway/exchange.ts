@@ -122,6 +122,11 @@ export class Exchange {
       retryAfterMs === undefined
         ? []
         : ['Retry-After', `${Math.max(1, Math.ceil(retryAfterMs / 1000))}`]
+    // Ollama looks at no status where it asked for a part of a file: words would become bytes of it.
+    if (this.route.kind === 'registry' && this.request.header('range') !== undefined) {
+      this.reply(problem.status, '', '', retry)
+      return
+    }
     const body = problemBody(this.dialect, problem)
     this.reply(problem.status, 'application/json; charset=utf-8', body, retry)
   }
