@@ -21,6 +21,8 @@ export interface Core {
   readonly blobs: BlobPlaces
   /** The way to the registry of models; undefined: there is none. */
   readonly registry: () => NodeEndpoint | undefined
+  /** Seals tickets, see `makeTicket`. */
+  readonly ticketSecret: string
   readonly keys: () => KeysNow
   /** Not before the fleet was started. */
   readonly running: () => RunningFleet

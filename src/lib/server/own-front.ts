@@ -9,7 +9,7 @@ import {recordOf} from './record.ts'
 
 /** Answers in this process: every word between the parts is a call. */
 export function ownFront(core: Core): Front {
-  const {settings, log, metrics, insight, limiter, blobs, keys} = core
+  const {settings, log, metrics, insight, limiter, blobs, keys, ticketSecret} = core
   const ended = (exchange: Exchange) => {
     const record = recordOf(exchange)
     core.ended(record, exchange.route.kind === 'inference', exchange.asked)
@@ -38,7 +38,7 @@ export function ownFront(core: Core): Front {
       gateway = await openDoor(settings, {
         fleet: fleet(),
         aliases: () => core.running().aliases(),
-        ...{hub, insight, blobs, registry, keys, limiter, tracing, ended},
+        ...{hub, insight, blobs, registry, keys, limiter, ticketSecret, tracing, ended},
         metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
         bug: (error, {requestId}) => log.error('a bug', {err: error, id: requestId}),
       })

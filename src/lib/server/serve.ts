@@ -1,3 +1,4 @@
+import {randomBytes} from 'node:crypto'
 import {RateLimiter} from '../auth/rate-limit.ts'
 import {steadyMs} from '../gateway/clock.ts'
 import {Decisions} from '../gateway/decisions.ts'
@@ -64,6 +65,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
     insight: insightOf(() => running.dispatcher, decisions),
     limiter: new RateLimiter(),
     blobs: new BlobPlaces(),
+    ticketSecret: randomBytes(32).toString('hex'),
     registry: () => models && {kind: 'url', ...models},
     version: options.version,
     keys: () => keys,

@@ -31,6 +31,7 @@ export interface WorkerSettings {
   readonly allowCloud: boolean
   /** The way to the registry of models, see `OpenRegistry`. */
   readonly registry?: {readonly url: string; readonly headers: Readonly<Record<string, string>>}
+  readonly ticketSecret: string
   /** Ours. */
   readonly version: string
 }

@@ -90,6 +90,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     registry = settings.registry && openUpstream({kind: 'url', ...settings.registry})
     gateway = await openDoor(doorSettings(settings), {
       ...{fleet, hub, registry, tracing, ended},
+      ticketSecret: settings.ticketSecret,
       keys: () => keys,
       aliases: () => aliases,
       ...remoteParts(link),

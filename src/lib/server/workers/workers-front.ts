@@ -149,6 +149,7 @@ export class WorkersFront implements Front {
       ...(pem ? {tls: pem} : {}),
       ...{origins, allowCloud},
       ...(registry?.kind === 'url' ? {registry} : {}),
+      ticketSecret: this.#core.ticketSecret,
       version: this.#core.version,
     }
   }
