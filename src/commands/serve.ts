@@ -80,6 +80,8 @@ export default class Serve extends BaseCommand {
     const {installService, uninstallService} = await import('../lib/server/service/service.ts')
     const {parseListen} = await import('../lib/server/listen-address.ts')
     const {describeService} = await import('../lib/cli/describe-service.ts')
+    // A service that cannot start is better not made.
+    registrySettings(flags)
     const work = flags.uninstall ? uninstallService : installService
     const result = await work(this.tools(flags), {
       ...{user: flags.user, dryRun: flags['dry-run'] ?? false, yes: flags.yes ?? false},

@@ -8,7 +8,7 @@ export type ModelPullResult = PulledModel
 export default class ModelPull extends BaseCommand {
   static override summary = 'get a model from its registry, once, and bring it to several nodes'
   static override description =
-    'One node pulls it with its own Ollama, the others get it from that one over SSH. Without any choice one node gets it: one that has it already, or the one with most room.'
+    'One node pulls it with its own Ollama, the others get it from that one over SSH; a node by URL pulls by itself. Without any choice one node gets it: one that has it already, or the one with most room.'
   static override examples = [
     '<%= config.bin %> model pull llama3.2:3b',
     '<%= config.bin %> model pull llama3.2:3b --replicas 3 --label tier=fast',
