@@ -34,6 +34,17 @@ test.each([[[]], [['--workers', '2']]])(
   },
 )
 
+test('where a file lies is told at once, however long it is in coming', async () => {
+  write([await node()])
+  const {url, upstream} = await cached()
+  const letGo = upstream.hold()
+  await fetch(`${url}/v2/library/small/manifests/latest`)
+  const place = await fetch(`${url}/v2/library/small/blobs/${digestOf(SMALL.weights)}`)
+  expect([place.status, place.headers.has('location')]).toEqual([200, true])
+  letGo()
+  expect(Buffer.from(await place.arrayBuffer()).equals(SMALL.weights)).toBe(true)
+})
+
 test('without --registry there is none, as at an Ollama', async () => {
   write([await node()])
   const {url} = await serve()
