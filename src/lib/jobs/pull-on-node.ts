@@ -3,19 +3,20 @@ import type {Reporter} from '../cluster/report.ts'
 import {roundSize} from '../cluster/size.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {pull} from '../ollama/client.ts'
+import type {Endpoint} from '../ollama/endpoint.ts'
 import type {Tools} from './tools.ts'
 
 export interface PullOnNodeOptions {
   readonly model: string
-  readonly insecure: boolean
+  readonly insecure?: boolean
   /** Room where its models lie; absent: unknown. */
-  readonly freeBytes: number | undefined
+  readonly freeBytes?: number | undefined
   readonly report: Reporter
   readonly signal: AbortSignal
 }
 
 /** A large model's checksum is reckoned in silence. */
-export const PULL_LIMITS = {
+const PULL_LIMITS = {
   connectTimeoutMs: 30_000,
   headersTimeoutMs: 60_000,
   idleTimeoutMs: 600_000,
@@ -32,31 +33,41 @@ export async function pullOnNode(
   node: NodeSpec,
   options: PullOnNodeOptions,
 ): Promise<void> {
+  try {
+    await pullAt(await tools.endpoint(node), node.name, options)
+  } catch (error) {
+    options.signal.throwIfAborted()
+    throw translated(error, {model: options.model, node: node.name})
+  }
+}
+
+/**
+ * As `pullOnNode`, of any Ollama, with its errors as they are. What is reported are the bytes of all files together:
+ * Ollama tells of one after the other.
+ */
+export async function pullAt(
+  endpoint: Endpoint,
+  subject: string,
+  options: PullOnNodeOptions,
+): Promise<void> {
   const {model, insecure, report, signal} = options
   const step = `pull ${model}`
-  const subject = node.name
   const beganMs = performance.now()
   const sums = new Sums()
   let toldMs = 0
   report({kind: 'start', subject, step})
-  try {
-    const endpoint = await tools.endpoint(node)
-    const request = {model, ...(insecure ? {insecure} : {})}
-    for await (const line of pull(endpoint, request, {signal, ...PULL_LIMITS})) {
-      const {digest, total, completed} = line
-      if (digest === undefined || total === undefined) continue
-      sums.add(digest, total, completed ?? 0)
-      checkRoom(node.name, sums, options)
-      const nowMs = performance.now()
-      if (nowMs - toldMs < EVERY_MS && sums.done < sums.total) continue
-      toldMs = nowMs
-      report({kind: 'bytes', subject, step, done: sums.done, total: sums.total})
-    }
-    report({kind: 'done', subject, step, ms: performance.now() - beganMs})
-  } catch (error) {
-    signal.throwIfAborted()
-    throw translated(error, {model, node: node.name})
+  const request = {model, ...(insecure ? {insecure} : {})}
+  for await (const line of pull(endpoint, request, {signal, ...PULL_LIMITS})) {
+    const {digest, total, completed} = line
+    if (digest === undefined || total === undefined) continue
+    sums.add(digest, total, completed ?? 0)
+    checkRoom(subject, sums, options)
+    const nowMs = performance.now()
+    if (nowMs - toldMs < EVERY_MS && sums.done < sums.total) continue
+    toldMs = nowMs
+    report({kind: 'bytes', subject, step, done: sums.done, total: sums.total})
   }
+  report({kind: 'done', subject, step, ms: performance.now() - beganMs})
 }
 
 /** What Ollama tells of each file, summed up. */
