@@ -10,8 +10,7 @@ export function withNumCtx(body: Buffer, fields: Fields, numCtx: number): Buffer
   const inner = options && walk(body, options.start)
   if (!options) return putInto(body, fields, `"options":{"num_ctx":${numCtx}}`)
   // What is neither options nor a context is the node's to refuse, in its own words.
-  if (!inner)
-    return isNull(body, options) ? spliced(body, options, `{"num_ctx":${numCtx}}`) : [body]
+  if (!inner) return isNull(body, options) ? spliced(body, options, `{"num_ctx":${numCtx}}`) : [body]
   const known = inner.places.get('num_ctx')
   if (known) return replaceable(body, known) ? spliced(body, known, `${numCtx}`) : [body]
   return putInto(body, inner, `"num_ctx":${numCtx}`)
@@ -33,6 +32,10 @@ function putInto(body: Buffer, {inside, places}: Fields, field: string): Buffer[
   return spliced(body, {start: inside, end: inside}, text)
 }
 
-function spliced(body: Buffer, {start, end}: Place, text: string): Buffer[] {
+function spliced(
+  body: Buffer,
+  {start, end}: Place,
+  text: string,
+): Buffer[] {
   return [body.subarray(0, start), Buffer.from(text), body.subarray(end)]
 }
