@@ -4,6 +4,8 @@ import type {Reporter} from '../cluster/report.ts'
 import {roundSize} from '../cluster/size.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {deleteModel, nameModel, pull} from '../ollama/client.ts'
+import {checkMemory} from './check-memory.ts'
+import type {NodeMemory} from './memory-of.ts'
 import type {Tools} from './tools.ts'
 
 export interface PullOnNodeOptions {
@@ -13,6 +15,10 @@ export interface PullOnNodeOptions {
   readonly registry?: string | undefined
   /** Room where its models lie; absent: unknown. */
   readonly freeBytes: number | undefined
+  /** Absent: unknown. */
+  readonly memory?: NodeMemory | undefined
+  /** Pull it also where it can never run. */
+  readonly force?: boolean | undefined
   readonly report: Reporter
   readonly signal: AbortSignal
 }
@@ -43,6 +49,7 @@ export async function pullOnNode(
   const beganMs = performance.now()
   const sums = new Sums()
   let toldMs = 0
+  let looked = 0
   report({kind: 'start', subject, step})
   try {
     const endpoint = await tools.endpoint(node)
@@ -52,6 +59,12 @@ export async function pullOnNode(
       const {digest, total, completed} = line
       if (digest === undefined || total === undefined) continue
       sums.add(digest, total, completed ?? 0)
+      // How large it is, is told file by file.
+      if (sums.total > looked) {
+        looked = sums.total
+        const {memory, force = false} = options
+        checkMemory({node: node.name, model, sizeBytes: looked, memory, force, report})
+      }
       checkRoom(node.name, sums, options)
       const nowMs = performance.now()
       if (nowMs - toldMs < EVERY_MS && sums.done < sums.total) continue
