@@ -44,7 +44,7 @@ const file = () => join(lab.home.env.OLLAMAX_HOME ?? '', 'clusters/default.yaml'
 /** Lets the group of all nodes want this of Ollama, and the nodes themselves nothing. */
 function want(ollama: string) {
   const [nodes = ''] = readFileSync(file(), 'utf8').split('groups:')
-  const plain = nodes.replaceAll(/^ *version: .*\n/gm, '')
+  const plain = nodes.replaceAll(/^ *ollama:\n *version: .*\n/gm, '')
   writeFileSync(file(), `${plain}groups:\n  - labels: {}\n    ollama: ${ollama}\n`)
 }
 const settingOf = (host: number) =>
@@ -61,11 +61,7 @@ async function load(count: number, atOnce: number): Promise<Got[]> {
 }
 
 /** Asks through a gateway for as long as `work` takes; gives the figures of all that was asked. */
-async function underLoad(
-  what: string,
-  words: readonly string[],
-  work: (log: () => string) => Promise<void>,
-) {
+async function underLoad(what: string, words: readonly string[], work: () => Promise<void>) {
   const gateway = lab.startCli(['serve', ...words], {timeoutMs: 280_000})
   gateway.ended.catch(() => {})
   const ready = async () => (await lab.tool(['curl', '-s', '-m', '2', `${URL}/readyz`])).stdout
@@ -76,8 +72,9 @@ async function underLoad(
     while (!over) got.push(...(await load(12, 6)))
     return got
   })()
+  loading.catch(() => {})
   try {
-    await work(gateway.stderr)
+    await work()
   } finally {
     over = true
   }
