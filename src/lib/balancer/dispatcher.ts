@@ -237,6 +237,11 @@ export class Dispatcher {
     return this.#fleet.rates()
   }
 
+  /** Takes over what was learned elsewhere, as `rates()` returned it there, where it is newer. */
+  adopt(rates: Rates): void {
+    this.#fleet.adopt(rates)
+  }
+
   /** Sends it, queues it or refuses it. */
   #place(job: Job, nowMs: number): void {
     const {queue} = job.model
