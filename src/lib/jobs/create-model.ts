@@ -71,7 +71,7 @@ export async function createModel(
   if (!first || rest.length === 0) return {model, nodes: made}
   const {report} = options
   const to = rest.map((node) => node.name)
-  const copied = await copyModel(tools, {model, from: first.name, to, report})
+  const copied = await copyModel(tools, {model, from: first.name, to, force: true, report})
   const rows = copied.nodes.map(({node, outcome, error}) => ({
     node,
     outcome,

@@ -5,6 +5,8 @@ import {roundSize} from '../cluster/size.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {deleteModel, nameModel, pull} from '../ollama/client.ts'
 import type {Endpoint} from '../ollama/endpoint.ts'
+import {checkMemory} from './check-memory.ts'
+import type {NodeMemory} from './memory-of.ts'
 import type {Tools} from './tools.ts'
 
 export interface PullOnNodeOptions {
@@ -14,6 +16,10 @@ export interface PullOnNodeOptions {
   readonly registry?: string | undefined
   /** Room where its models lie; absent: unknown. */
   readonly freeBytes?: number | undefined
+  /** Absent: unknown. */
+  readonly memory?: NodeMemory | undefined
+  /** Pull it also where it can never run. */
+  readonly force?: boolean | undefined
   readonly report: Reporter
   readonly signal: AbortSignal
 }
@@ -60,6 +66,7 @@ export async function pullAt(
   const beganMs = performance.now()
   const sums = new Sums()
   let toldMs = 0
+  let looked = 0
   report({kind: 'start', subject, step})
   const source = sourceOf(options)
   const request = {model: source.model, ...(source.insecure ? {insecure: true} : {})}
@@ -67,6 +74,12 @@ export async function pullAt(
     const {digest, total, completed} = line
     if (digest === undefined || total === undefined) continue
     sums.add(digest, total, completed ?? 0)
+    // How large it is, is told file by file.
+    if (sums.total > looked) {
+      looked = sums.total
+      const {memory, force = false} = options
+      checkMemory({node: subject, model, sizeBytes: looked, memory, force, report})
+    }
     checkRoom(subject, sums, options)
     const nowMs = performance.now()
     if (nowMs - toldMs < EVERY_MS && sums.done < sums.total) continue
