@@ -28,7 +28,7 @@ export interface KeysNow {
 export interface DoorParts
   extends Pick<
     Floor,
-    'fleet' | 'hub' | 'insight' | 'blobs' | 'metrics' | 'ended' | 'bug' | 'aliases'
+    'fleet' | 'hub' | 'insight' | 'live' | 'blobs' | 'metrics' | 'ended' | 'bug' | 'aliases'
   > {
   readonly keys: () => KeysNow
   readonly limiter: Limiter
