@@ -69,7 +69,10 @@ describe('what a machine prints', () => {
 
   test.each([
     ['g=NVIDIA GB10, [N/A], [N/A], 5, 40', [{name: 'NVIDIA GB10', busyShare: 0.05, celsius: 40}]],
-    ['g=Tesla, 100, 50, [N/A], [N/A]', [{name: 'Tesla', vramBytes: {total: 104857600, used: 52428800}}]],
+    [
+      'g=Tesla, 100, 50, [N/A], [N/A]',
+      [{name: 'Tesla', vramBytes: {total: 104857600, used: 52428800}}],
+    ],
     ['g=NVIDIA-SMI has failed because it could not communicate with the driver', []],
     ['g=Failed to initialize NVML: Driver/library version mismatch, a, b, c, d', []],
     ['g=', []],
@@ -101,9 +104,14 @@ describe('what a machine prints', () => {
 
   const line = fc.oneof(
     fc.string(),
-    fc.tuple(fc.constantFrom('n', 'c', 'm', 'd', 'h', 'a', 'g'), fc.string()).map((it) => it.join('=')),
     fc
-      .tuple(fc.constantFrom('n', 'c', 'm', 'd', 'h', 'a', 'g'), fc.array(fc.oneof(fc.integer(), fc.string())))
+      .tuple(fc.constantFrom('n', 'c', 'm', 'd', 'h', 'a', 'g'), fc.string())
+      .map((it) => it.join('=')),
+    fc
+      .tuple(
+        fc.constantFrom('n', 'c', 'm', 'd', 'h', 'a', 'g'),
+        fc.array(fc.oneof(fc.integer(), fc.string())),
+      )
       .map(([key, words]) => `${key}=${words.join(key === 'a' || key === 'g' ? ',' : ' ')}`),
     fc.constant('end'),
   )
