@@ -31,7 +31,7 @@ import {busy, mayTake, nobody, unknown} from './refusal.ts'
 import type {Replica} from './replica.ts'
 import {RetryBudget} from './retry-budget.ts'
 import {Sessions, stickTo} from './sessions.ts'
-import {emptyTable, tableOf} from './table.ts'
+import {emptyTable, noLots, tableOf} from './table.ts'
 import {judge} from './verdict.ts'
 import {pulseOf, viewOf} from './view-of.ts'
 
@@ -302,15 +302,15 @@ export class Dispatcher {
   /** The replica was just considered for it. */
   #send(job: Job, replica: Replica, nowMs: number): void {
     release(job)
-    this.#plans?.(job.request, this.#table(job, nowMs))
+    this.#plans?.(job.request, this.#table(job, nowMs, noLots))
     // To see the table the replicas had to be considered anew, this one perhaps by other terms than its own.
     if (this.#plans) replica.consider(job.request, nowMs, this.#sessions.of(job.request))
     this.#sink.send(job.request.id, this.#order(job, replica, nowMs))
   }
 
-  #table(job: Job, nowMs: number): Decision {
+  #table(job: Job, nowMs: number, random = this.#random): Decision {
     const policy = job.request.policy ?? this.#policy
-    return tableOf(job, this.#fleet.nodes, {policy, ...this.#chances(job, nowMs)})
+    return tableOf(job, this.#fleet.nodes, {policy, ...this.#chances(job, nowMs), random})
   }
 
   #order(job: Job, replica: Replica, nowMs: number): SendOrder {
