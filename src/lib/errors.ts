@@ -103,6 +103,10 @@ export const CATALOGUE = {
   // inference
   MODEL_NOT_FOUND: {exit: EXIT.notFound, about: 'no node has the model'},
   NO_CANDIDATE: {exit: EXIT.unreachable, about: 'no node can take the request now'},
+  REQUEST_NOT_FOUND: {
+    exit: EXIT.notFound,
+    about: 'the gateway works on no request of that id, or knows of none',
+  },
   REQUEST_REFUSED: {exit: EXIT.usage, about: 'the node says that the request itself is wrong'},
   INFERENCE_FAILED: {exit: EXIT.unreachable, about: 'every node that was tried failed'},
   LINES_FAILED: {exit: EXIT.failure, about: 'some lines of a batch have no answer'},
