@@ -37,9 +37,9 @@ limit=; ! have timeout || limit='timeout 10'
 newline='
 '
 cost() { # hundredths of a second that processes started from here have used
-  line=; read -r line </proc/self/stat || return 1
-  line=@{line##*) }
-  set -- $line
+  stat=; read -r stat </proc/self/stat || return 1
+  stat=@{stat##*) }
+  set -- $stat
   ticks=$((@{14} + @{15}))
 }
 look() {
