@@ -1,3 +1,4 @@
+import type {ChatScreen, ChatScreenOptions} from '../tui/chat/open-chat.tsx'
 import type {Mounted, MountOptions} from '../tui/progress.tsx'
 
 // The only file that imports from tui/: the bundle keeps a real import() here, because Ink cannot be
@@ -7,4 +8,10 @@ import type {Mounted, MountOptions} from '../tui/progress.tsx'
 export async function mountProgress(options: MountOptions): Promise<Mounted> {
   const progress = await import('../tui/progress.tsx')
   return progress.mountProgress(options)
+}
+
+/** Loads Ink and takes the terminal for a chat until it is closed. */
+export async function openChat(options: ChatScreenOptions): Promise<ChatScreen> {
+  const chat = await import('../tui/chat/open-chat.tsx')
+  return chat.openChat(options)
 }
