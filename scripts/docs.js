@@ -1,10 +1,12 @@
 // Generates what can be generated: oclif.manifest.json, the README's command list, docs/commands/,
-// docs/errors.md, docs/config.md and docs/schemas/. With --check it changes nothing and fails on drift.
+// docs/errors.md, docs/config.md, docs/schemas/, man/ and its list in
+// package.json. With --check it changes nothing and fails on drift.
 import {execFileSync} from 'node:child_process'
 import {existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {dirname, join, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {createGenerator} from 'ts-json-schema-generator'
+import {manPages} from './man-pages.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const at = (path) => join(root, path)
@@ -13,10 +15,11 @@ const generated = () =>
   new Map(
     [
       'oclif.manifest.json',
+      'package.json',
       'README.md',
       'docs/errors.md',
       'docs/config.md',
-      ...globSync('docs/{commands,schemas}/*', {cwd: root}),
+      ...globSync('{docs/commands,docs/schemas,man}/*', {cwd: root}),
     ]
       .filter((path) => existsSync(at(path)))
       .map((path) => [path, readFileSync(at(path), 'utf8')]),
@@ -25,11 +28,13 @@ const generated = () =>
 const before = generated()
 rmSync(at('docs/commands'), {recursive: true, force: true})
 rmSync(at('docs/schemas'), {recursive: true, force: true})
+rmSync(at('man'), {recursive: true, force: true})
 oclif('manifest')
 oclif('readme', '--multi', '--output-dir', 'docs/commands', '--no-aliases')
 await errors()
 await config()
 schemas()
+manual()
 const after = generated()
 
 const drifted = [...new Set([...before.keys(), ...after.keys()])].filter(
@@ -100,6 +105,16 @@ function schemas() {
     const id = file.slice('src/commands/'.length, -'.ts'.length).replaceAll('/', '-')
     write(`docs/schemas/${id}.json`, [JSON.stringify(generator.createSchema(type), null, 2)])
   }
+}
+
+/** man/: the manual pages. npm brings those to where `man` looks that package.json lists one by one. */
+function manual() {
+  const read = (path) => JSON.parse(readFileSync(at(path), 'utf8'))
+  const pkg = read('package.json')
+  const pages = manPages(read('oclif.manifest.json'), pkg)
+  for (const [name, text] of pages) write(`man/${name}`, [text.trimEnd()])
+  const man = [...pages.keys()].sort().map((name) => `man/${name}`)
+  write('package.json', [JSON.stringify({...pkg, man}, null, 2)])
 }
 
 function write(path, lines) {

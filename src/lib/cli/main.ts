@@ -21,6 +21,7 @@ export async function main(): Promise<void> {
     return
   }
   try {
+    if (argv[0] === 'complete') return await answerShell(process.argv.slice(3))
     const found = findCommand(argv)
     if (found && !wantsHelp(found.rest)) await runDirectly(found.id, found.rest)
     else if (found && !hasTopic(found.id)) await heard(() => showCommandHelp(found.id))
@@ -131,6 +132,12 @@ async function unknownCommand(argv: readonly string[]): Promise<Error> {
       suggestions: [...(hit ? [`ollamax ${hit}`] : []), 'ollamax --help lists them all'],
     },
   )
+}
+
+/** For the scripts of `completion` alone, at each press of the Tab key: not a command, so that oclif is not loaded. */
+async function answerShell(argv: readonly string[]): Promise<void> {
+  const {complete} = await import('./complete/complete.ts')
+  await complete(argv, root())
 }
 
 async function runDirectly(id: string, argv: string[]): Promise<void> {

@@ -55,7 +55,7 @@ export interface Answered {
 const LOCAL_OLLAMA = 'OLLAMAX_LOCAL_OLLAMA'
 const PROBE_MS = 1500
 /** What an Ollama without a model for text is offered: the smallest that its registry has. */
-const SMALLEST = {name: 'smollm2:135m', size: '271 MB'}
+export const SMALLEST = {name: 'smollm2:135m', size: '271 MB'}
 const MAX_TOKENS = 200
 
 /**
@@ -157,7 +157,11 @@ async function localModel(tools: QuickstartTools, local: Local): Promise<string>
   return name
 }
 
-function makesText({capabilities, family}: ModelTag): boolean {
+/** Whether a model answers prompts, as far as is known of it. */
+export function makesText({
+  capabilities,
+  family,
+}: Pick<ModelTag, 'capabilities' | 'family'>): boolean {
   return capabilities ? capabilities.includes('completion') : !/bert|clip/i.test(family ?? '')
 }
 

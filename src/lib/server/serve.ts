@@ -1,3 +1,4 @@
+import {randomBytes} from 'node:crypto'
 import {RateLimiter} from '../auth/rate-limit.ts'
 import {steadyMs} from '../gateway/clock.ts'
 import {Decisions} from '../gateway/decisions.ts'
@@ -9,6 +10,7 @@ import {makeMetrics} from '../metrics/metrics.ts'
 import {openTracing} from '../trace/tracing.ts'
 import type {Core, Front} from './front.ts'
 import {type KeysNeededOptions, keysNeeded} from './keys-needed.ts'
+import type {ModelRegistry, ModelRegistrySettings} from './model-registry.ts'
 import type {DoorSettings, KeysNow} from './open-door.ts'
 import {ownFront} from './own-front.ts'
 import type {FleetKeeper} from './reconcile/keep-fleet.ts'
@@ -27,6 +29,8 @@ export interface ServeOptions extends KeysNeededOptions, DoorSettings {
   readonly version: string
   /** Keep the fleet as its file wants it; absent: only serve it. */
   readonly reconcile?: {readonly everyMs: number; readonly graceMs: number} | undefined
+  /** Offer the models to the nodes' own pull; absent: not at all. */
+  readonly registry?: ModelRegistrySettings | undefined
   /** The address it listens on, once it does. */
   readonly listening: (url: string) => void
 }
@@ -61,6 +65,8 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
     insight: insightOf(() => running.dispatcher, decisions),
     limiter: new RateLimiter(),
     blobs: new BlobPlaces(),
+    ticketSecret: randomBytes(32).toString('hex'),
+    registry: () => models && {kind: 'url', ...models},
     version: options.version,
     keys: () => keys,
     running: () => running,
@@ -80,6 +86,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
   const running: RunningFleet = startFleet(tools, cluster, front)
   const {fleet} = running
   let keeper: FleetKeeper | undefined
+  let models: ModelRegistry | undefined
   const names = setInterval(() => metrics.setKnown(running.names()), NAMES_MS)
   const watch = watchSource(source, {
     cluster: (wanted) => {
@@ -99,6 +106,10 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
   try {
     await fleet.looked(AbortSignal.any([signal, AbortSignal.timeout(FIRST_LOOK_MS)]))
     metrics.setKnown(running.names())
+    if (options.registry) {
+      const {modelRegistry} = await import('./model-registry.ts')
+      models = await modelRegistry(tools, {...options.registry, fleet, log})
+    }
     const url = await front.open()
     log.info('listening', {
       url,
@@ -107,6 +118,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
       up: fleet.nodes().filter(({reading}) => reading?.kind === 'up').length,
       keys: keys.wanted,
       ...(workers > 1 ? {workers} : {}),
+      ...(models ? {registry: true} : {}),
     })
     if (cluster.nodes.length === 0) log.warn('the cluster has no nodes yet: ollamax node add')
     options.listening(url)
@@ -126,6 +138,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
     watch.close()
     await keeper?.close()
     await front.close()
+    await models?.close()
     await running.close()
     await log.close()
   }

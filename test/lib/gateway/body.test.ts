@@ -166,6 +166,14 @@ describe('num_ctx', () => {
     })
   })
 
+  test.each(['"x"', '[1]', 'true', '{"num_ctx":"many"}', '{"num_ctx":true}', '{"num_ctx":[8]}'])(
+    'leaves options %s to the node, which refuses them in its own words',
+    (options) => {
+      const body = Buffer.from(`{"model":"a","options":${options}}`)
+      expect(`${Buffer.concat(withNumCtx(body, fieldsOf(body), 5))}`).toBe(`${body}`)
+    },
+  )
+
   test('leaves numbers alone that JavaScript cannot hold', () => {
     const body = Buffer.from('{"options":{"seed":12345678901234567890},"model":"a"}')
     expect(`${Buffer.concat(withNumCtx(body, fieldsOf(body), 5))}`).toContain(
