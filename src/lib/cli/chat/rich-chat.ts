@@ -144,6 +144,7 @@ export class RichChat {
       look: {color: colorsOn(stdout, env), light: isLight(env), links: linksOn(env)},
       reflows: reflows(env),
       history: this.#history(),
+      greeting: `${this.session.model}: /help for commands and keys, Ctrl-D to leave`,
       now: Date.now,
       onSend: (text, editing) => {
         this.#turn = this.#turn.then(() => this.#take(text, editing))
@@ -169,9 +170,7 @@ export class RichChat {
   }
 
   #greet(): void {
-    const {model, messages} = this.session
-    this.screen.say(`${model}: /help for commands and keys, Ctrl-D to leave`, 'dim')
-    if (messages.length > 0) this.showAll()
+    this.showAll()
     if (this.pictures.length > 0) this.sayAttached()
   }
 

@@ -20,6 +20,8 @@ export interface ChatScreenOptions {
   readonly reflows: boolean
   /** What was said before, the oldest first. */
   readonly history: readonly string[]
+  /** The first line. */
+  readonly greeting: string
   /** A clock in ms. */
   readonly now: () => number
   /** `editing`: it replaces the last question. */
@@ -91,6 +93,13 @@ export function openChat(options: ChatScreenOptions): ChatScreen {
     columns = stdout.columns
   }
   const redraw = () => flow?.draw()
+  const lines = (text: string, style: Style) =>
+    wrapSpans([span(text, style)], width()).map((row) => paintRow(row, look))
+  const write = (final: readonly string[]) =>
+    store.dispatch({kind: 'lines', final, open: store.snapshot().open})
+  write([...lines(options.greeting, TONES.dim), ''])
+  // Ink does so a moment after its first frame; an Enter in between would arrive as another key.
+  options.stdin.setRawMode(true)
   const ink = render(
     <ChatView
       store={store}
@@ -112,10 +121,6 @@ export function openChat(options: ChatScreenOptions): ChatScreen {
   )
   stdout.prependListener('resize', onResize)
   stdout.on('resize', redraw)
-  const lines = (text: string, style: Style) =>
-    wrapSpans([span(text, style)], width()).map((row) => paintRow(row, look))
-  const write = (final: readonly string[]) =>
-    store.dispatch({kind: 'lines', final, open: store.snapshot().open})
   return {
     keys: [
       ...keyRows('input'),
@@ -129,7 +134,7 @@ export function openChat(options: ChatScreenOptions): ChatScreen {
     },
     answered(text) {
       const stream = new MarkdownStream(width, look)
-      write([...stream.push(text), ...stream.end(), ''])
+      write(['', ...stream.push(text), ...stream.end(), ''])
     },
     begin() {
       if (store.snapshot().written.at(-1)?.lines.at(-1) !== '') write([''])
