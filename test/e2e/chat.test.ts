@@ -11,7 +11,13 @@ import {waitFor} from '../support/wait-for.ts'
 
 const test = needs('tmux')
 const PNG = Buffer.from('89504e470d0a1a0a0000', 'hex')
-const MODELS = ['tiny', {name: 'seer', capabilities: ['completion', 'vision']}, 'other:7b']
+const MODELS = [
+  'tiny',
+  // As Ollama 0.24 lists them.
+  {name: 'untold', listedCapabilities: null},
+  {name: 'seer', capabilities: ['completion', 'vision']},
+  'other:7b',
+]
 const DONE = /n1 · \d+ tokens · [\d.]+ tokens\/s ·\s+first token \d/
 
 let node: FakeOllama
@@ -158,6 +164,18 @@ describe('the conversation', () => {
     await answered('/regenerate')
     expect(asked()).toHaveLength(4)
     expect(lastSaid()?.at(-1)).toBe('user: second')
+    // Cancelled before anything came: the answer of before stays.
+    await slow({firstTokenDelayMs: 60_000})
+    chat.say('/regenerate')
+    await waitFor('the question', () => asked().length === 5)
+    chat.press('C-c')
+    await chat.sees('(cancelled)')
+    await node.set({answer: 'more', firstTokenDelayMs: 0, decodeTokensPerS: 0})
+    await answered('and')
+    expect(lastSaid()).toHaveLength(5)
+    chat.say('/undo')
+    await chat.sees('are forgotten')
+    chat.mark()
     chat.say('/undo')
     await chat.sees('are forgotten')
     await answered('third')
@@ -274,6 +292,9 @@ describe('what is written', () => {
     // The text is still in the line.
     await chat.sees(/\n>>> what is \.\/a\\ b\.png \?\n?[^\n]*$/)
     chat.press('C-c')
+    chat.say('/model untold')
+    chat.say('/image ./a\\ b.png')
+    await chat.sees('untold cannot see pictures')
     chat.say('/model seer')
     await chat.sees('the model is seer')
     await answered('what is ./a\\ b.png ?')

@@ -67,7 +67,9 @@ export async function askTurn(
       },
       progress: async () => pullProgress(screen),
     })
-    screen.end(described(answer, firstMs, flags), 'dim')
+    const line = describeTurn(answer, firstMs)
+    const stats = flags.verbose ? `\n${describeStats(answer).trimEnd()}` : ''
+    screen.end(`${line}${stats}`, 'dim')
     return {kind: 'answered', answer}
   } catch (error) {
     const [, cancel] = options.signals
@@ -100,16 +102,17 @@ function pullProgress(screen: ChatScreen) {
 }
 
 /** Who answered, how much and how fast; what the node did not tell is said to be unknown. */
-function described(answer: Answer, firstMs: number | undefined, flags: RouteFlags): string {
-  const {answerTokens, answerMs} = answer.stats
+export function describeTurn(
+  {node, stats, doneReason}: Pick<Answer, 'node' | 'stats' | 'doneReason'>,
+  firstMs: number | undefined,
+): string {
+  const {answerTokens, answerMs} = stats
   const rate = answerTokens && answerMs ? ((answerTokens / answerMs) * 1000).toFixed(1) : undefined
-  const parts = [
-    answer.node,
+  return [
+    node,
     `${answerTokens ?? 'unknown'} tokens`,
     `${rate ?? 'unknown'} tokens/s`,
     `first token ${firstMs === undefined ? 'unknown' : roundDuration(firstMs)}`,
-    ...(answer.doneReason === 'length' ? ['out of tokens (num_predict or the context)'] : []),
-  ]
-  const line = parts.join(' · ')
-  return flags.verbose ? `${line}\n${describeStats(answer).trimEnd()}` : line
+    ...(doneReason === 'length' ? ['out of tokens (num_predict or the context)'] : []),
+  ].join(' · ')
 }

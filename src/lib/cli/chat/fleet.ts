@@ -4,6 +4,7 @@ import {modelKey} from '../../cluster/model-name.ts'
 import {nearest} from '../../cluster/nearest.ts'
 import {OllamaxError} from '../../errors.ts'
 import {listModels} from '../../jobs/list-models.ts'
+import {showModel} from '../../jobs/show-model.ts'
 import type {Tools} from '../../jobs/tools.ts'
 
 const ALL = {names: [], labels: []}
@@ -37,7 +38,10 @@ export class ChatFleet {
   /** BAD_INPUT if the nodes say that the model cannot see pictures. Where none says anything, it may try. */
   async refuseBlind(model: string): Promise<void> {
     const {found, models} = await this.#find(model)
-    const able = found?.capabilities
+    if (!found) return
+    // Before 0.33 a node tells it only of one model at a time.
+    const able =
+      found.capabilities ?? (await showModel(this.#tools, {model: found.name})).capabilities
     if (!able || able.includes('vision')) return
     const seeing = models.filter(({capabilities}) => capabilities?.includes('vision'))
     throw new OllamaxError(

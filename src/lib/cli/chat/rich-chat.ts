@@ -6,7 +6,7 @@ import {type AnswerBody, bodyOf} from '../answer-body.ts'
 import type {ChatSession, SaidMessage} from '../chat-session.ts'
 import {colorsOn} from '../paint.ts'
 import {errorLines} from '../print-error.ts'
-import {askTurn} from './ask-turn.ts'
+import {askTurn, type Turn} from './ask-turn.ts'
 import {picturesIn, readPicture, readTextFile} from './attach.ts'
 import type {ChatHereOptions} from './chat-here.ts'
 import {readSent} from './commands.ts'
@@ -111,27 +111,31 @@ export class RichChat {
         flags: this.#options.flags,
         signals,
       })
+      if (turn.kind === 'cancelled' && turn.response === '') {
+        this.#back(old, question)
+        return
+      }
       this.#keep(turn.kind === 'answered' ? turn.answer.response : turn.response, turn.kind)
       if (turn.kind === 'cancelled') return
       const {promptTokens = 0, answerTokens = 0} = turn.answer.stats
       this.#cached = {node: turn.answer.node, promptTokens: promptTokens + answerTokens}
     } catch (error) {
-      // An answer that was there before is better than none.
-      if (old.messages.at(-1)?.role === 'assistant' && lastQuestion(old)?.question === question)
-        this.session = old
+      this.#back(old, question)
       throw error
     } finally {
       this.#answer = undefined
     }
   }
 
-  #keep(content: string, kind: 'answered' | 'cancelled'): void {
-    if (kind === 'cancelled' && content === '') return
-    const said = {
-      role: 'assistant',
-      content,
-      ...(kind === 'cancelled' ? {cancelled: true} : {}),
-    } as const
+  /** Nothing came: an answer that there was to the same question before is better than none. */
+  #back(old: ChatSession, question: SaidMessage): void {
+    if (old.messages.at(-1)?.role === 'assistant' && lastQuestion(old)?.question === question)
+      this.session = old
+  }
+
+  #keep(content: string, kind: Turn['kind']): void {
+    const cancelled = kind === 'cancelled' ? {cancelled: true} : {}
+    const said = {role: 'assistant', content, ...cancelled} as const
     this.session = {...this.session, messages: [...this.session.messages, said]}
   }
 

@@ -18,7 +18,7 @@ export interface Frame {
 
 export const PROMPT = '>>> '
 const EDIT_PROMPT = 'edit> '
-const MORE = '... '
+export const MORE = '... '
 const MENU_ROWS = 5
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 export const SPIN_MS = 160

@@ -2,7 +2,7 @@ import {render} from 'ink'
 import {AnswerFlow} from './answer-flow.ts'
 import {ChatView} from './chat-view.tsx'
 import {EMPTY, withText} from './editor.ts'
-import {frameOf, PROMPT, textWidth} from './frame.ts'
+import {frameOf, MORE, PROMPT, textWidth} from './frame.ts'
 import {keyRows} from './keymap.ts'
 import {MarkdownStream} from './markdown/stream.ts'
 import type {Effect} from './press.ts'
@@ -128,8 +128,10 @@ export function openChat(options: ChatScreenOptions): ChatScreen {
     ],
     say: (text, tone) => write([...lines(text, TONES[tone]), '']),
     asked(text) {
-      const mark = {text: PROMPT, style: {hue: 'cyan', bold: true}} as const
-      const rows = wrapSpans([mark, span(text, {bold: true})], width())
+      const rows = text.split('\n').flatMap((line, at) => {
+        const mark = {text: at === 0 ? PROMPT : MORE, style: {hue: 'cyan', bold: true}} as const
+        return wrapSpans([mark, span(line, {bold: true})], width())
+      })
       write(rows.map((row) => paintRow(row, look)))
     },
     answered(text) {
