@@ -329,6 +329,19 @@ describe('the terminal', () => {
     await waitFor('the node to see it', () => node.cancelled === 1)
   })
 
+  test('is as it was after a crash, which says what happened', async () => {
+    const crash = join(home.dir, 'crash.cjs')
+    writeFileSync(crash, "process.on('SIGUSR2', () => { throw new Error('boom') })")
+    home = {...home, env: {...home.env, NODE_OPTIONS: `--require=${crash}`}}
+    await slow()
+    await open()
+    chat.say('tell me')
+    await chat.sees('word3 ')
+    process.kill(chat.pid(), 'SIGUSR2')
+    expect(await chat.ended()).toEqual({code: 1, restored: true, cursor: true})
+    expect(chat.text()).toContain('Error: boom')
+  })
+
   test('obeys nothing that a model says, and is drawn at 40 columns without colours', async () => {
     await node.set({
       answer:

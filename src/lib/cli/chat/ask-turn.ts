@@ -58,6 +58,8 @@ export async function askTurn(
           node = note.node
           if (failure !== undefined) screen.say(`${failure}; asking ${note.node} instead`, 'dim')
           failure = undefined
+          if (flags.explain && !note.ranked)
+            screen.say(`only ${note.node} is to be asked: nothing to choose`, 'dim')
         }
         if (note.kind === 'failed') failure = `${note.node}: ${note.message}`
         if (note.kind === 'ranked' && flags.explain)

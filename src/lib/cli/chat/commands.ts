@@ -78,17 +78,12 @@ export function readSent(text: string): Sent {
   return {kind: 'unknown', name: word, near: nearest(word, Object.keys(CHAT_COMMANDS))}
 }
 
-/** The commands and the keys, as lines. */
-export function helpText(keys: ReadonlyArray<readonly [keys: string, about: string]>): string {
-  const rows = Object.entries(CHAT_COMMANDS).map(
+/** The commands and the keys, each with what it does. */
+export function helpRows(
+  keys: ReadonlyArray<readonly [keys: string, about: string]>,
+): Array<readonly [left: string, about: string]> {
+  const commands = Object.entries(CHAT_COMMANDS).map(
     ([name, {usage, about}]) => [`/${name} ${usage}`.trimEnd(), about] as const,
   )
-  const width = Math.max(...rows.map(([left]) => left.length)) + 2
-  const lines = (all: ReadonlyArray<readonly [string, string]>) =>
-    all.map(([left, about]) => `${left.padEnd(width)}${about}`)
-  return [
-    ...lines(rows),
-    '',
-    ...lines([['"""', 'begins and ends a text of several lines'], ...keys]),
-  ].join('\n')
+  return [...commands, ['', ''], ['"""', 'begins and ends a text of several lines'], ...keys]
 }

@@ -1,6 +1,6 @@
 import {OllamaxError} from '../../errors.ts'
 import {readInput} from '../chat-session.ts'
-import {CHAT_COMMANDS, type CommandName, helpText} from './commands.ts'
+import {CHAT_COMMANDS, type CommandName, helpRows} from './commands.ts'
 import type {RichChat} from './rich-chat.ts'
 import {describeSaved, exportSession, loadSession, saveSession} from './saved.ts'
 import {answered, lastAnswer, lastQuestion} from './turns.ts'
@@ -68,7 +68,7 @@ const ACTS: Readonly<Record<CommandName, Act>> = {
     tell(chat, `written to ${await exportSession(chat.session, {path, force})}`)
   },
   clear: (chat) => change(chat, 'clear', ''),
-  help: (chat) => chat.screen.say(helpText(chat.screen.keys), 'plain'),
+  help: (chat) => chat.screen.sayPairs(helpRows(chat.screen.keys)),
   bye: (chat) => chat.leave(),
 }
 

@@ -10,7 +10,7 @@ import {strayRows} from './reflow.ts'
 import {type Look, PLAIN, paintRow, type Style, span} from './spans.ts'
 import {type Completions, initialState} from './state.ts'
 import {ChatStore} from './store.ts'
-import {wrapSpans} from './wrap.ts'
+import {pairRows, wrapSpans} from './wrap.ts'
 
 export interface ChatScreenOptions {
   readonly stdin: NodeJS.ReadStream
@@ -40,6 +40,8 @@ export interface ChatScreen {
   readonly keys: ReadonlyArray<readonly [keys: string, about: string]>
   /** Writes lines for good. */
   say(text: string, tone: Tone): void
+  /** Writes words and what they mean, in two columns. */
+  sayPairs(pairs: ReadonlyArray<readonly [string, string]>): void
   /** Writes what was said, as it was typed. */
   asked(text: string): void
   /** Writes a whole answer of earlier. */
@@ -127,6 +129,7 @@ export function openChat(options: ChatScreenOptions): ChatScreen {
       ...keyRows('search').map(([keys, about]) => [keys, `while searching: ${about}`] as const),
     ],
     say: (text, tone) => write([...lines(text, TONES[tone]), '']),
+    sayPairs: (pairs) => write([...pairRows(pairs, width()).map((row) => paintRow(row, look)), '']),
     asked(text) {
       const rows = text.split('\n').flatMap((line, at) => {
         const mark = {text: at === 0 ? PROMPT : MORE, style: {hue: 'cyan', bold: true}} as const

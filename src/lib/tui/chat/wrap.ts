@@ -1,4 +1,4 @@
-import {type Row, type Span, type Style, widthOf} from './spans.ts'
+import {type Row, type Span, type Style, span, widthOf} from './spans.ts'
 
 const graphemes = new Intl.Segmenter(undefined, {granularity: 'grapheme'})
 
@@ -32,6 +32,22 @@ export function chopSpans(spans: readonly Span[], width: number): Row[] {
       rows.chop(line, style)
     })
   return rows.all()
+}
+
+/** Words in a column to the left, what they mean to the right of them; a long one has a row of its own. */
+export function pairRows(pairs: ReadonlyArray<readonly [string, string]>, width: number): Row[] {
+  const most = Math.max(4, Math.floor(width / 3))
+  const column = Math.min(most, Math.max(0, ...pairs.map(([left]) => widthOf(left)))) + 2
+  return pairs.flatMap(([left, right]) => {
+    const rows = wrapSpans([span(right)], width - column)
+    const long = widthOf(left) > column - 2
+    const heads = long ? wrapSpans([span(left)], width) : []
+    const beside = rows.map((row, at) => {
+      const text = at === 0 && !long ? left : ''
+      return [span(text + ' '.repeat(Math.max(0, column - widthOf(text)))), ...row]
+    })
+    return [...heads, ...beside]
+  })
 }
 
 class Rows {

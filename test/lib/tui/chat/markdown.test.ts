@@ -5,6 +5,7 @@ import {describe, expect, test} from 'vitest'
 import {MarkdownStream} from '../../../../src/lib/tui/chat/markdown/stream.ts'
 import type {Look} from '../../../../src/lib/tui/chat/spans.ts'
 import {ThoughtStream} from '../../../../src/lib/tui/chat/thought.ts'
+import {pairRows} from '../../../../src/lib/tui/chat/wrap.ts'
 
 const PLAIN: Look = {color: false, light: false, links: false}
 const FULL: Look = {color: true, light: false, links: true}
@@ -218,6 +219,22 @@ test('this project’s own documentation is shown without loss of words', () => 
   const shown = whole(file, 80).join(' ')
   for (const word of ['Thin doors.', 'Pure middle.', 'Errors say what', 'Commits: imperative'])
     expect(shown.replaceAll(/\s+/g, ' ')).toContain(word)
+})
+
+test('words and what they mean stand in two columns that fit', () => {
+  const rows = pairRows(
+    [
+      ['Tab', 'complete what is there'],
+      ['a very long word', 'x'],
+    ],
+    24,
+  )
+  expect(rows.map((row) => row.map(({text}) => text).join(''))).toEqual([
+    'Tab       complete what',
+    '          is there',
+    'a very long word',
+    '          x',
+  ])
 })
 
 test('thoughts are dimmed line by line', () => {
