@@ -1,5 +1,5 @@
 // Generates what can be generated: oclif.manifest.json, the README's command list, docs/commands/,
-// docs/errors.md, docs/config.md, tables of docs/chat.md, docs/schemas/, man/ and its list in
+// docs/errors.md, docs/config.md, docs/top-keys.md, tables of docs/chat.md, docs/schemas/, man/ and its list in
 // package.json. With --check it changes nothing and fails on drift.
 import {execFileSync} from 'node:child_process'
 import {existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
@@ -20,6 +20,7 @@ const generated = () =>
       'docs/errors.md',
       'docs/config.md',
       'docs/chat.md',
+      'docs/top-keys.md',
       ...globSync('{docs/commands,docs/schemas,man}/*', {cwd: root}),
     ]
       .filter((path) => existsSync(at(path)))
@@ -35,6 +36,7 @@ oclif('readme', '--multi', '--output-dir', 'docs/commands', '--no-aliases')
 await errors()
 await config()
 await chat()
+await topKeys()
 schemas()
 manual()
 const after = generated()
@@ -120,6 +122,44 @@ async function chat() {
     at('docs/chat.md'),
     text.replace(part, (_, begin, end) => `${begin}\n${lines.join('\n')}\n${end}`),
   )
+}
+
+/** docs/top-keys.md: from the tables of keys, columns and commands of `top`. */
+async function topKeys() {
+  const {KEYMAP, SORT_KEY} = await import('../src/lib/tui/top/keymap.ts')
+  const {COMMANDS, usageOf} = await import('../src/lib/tui/top/command-line.ts')
+  const {columnsOf} = await import('../src/lib/tui/top/listing.ts')
+  const {VIEWS} = await import('../src/lib/tui/top/state.ts')
+  const code = (text) => `\`${text}\``
+  const places = ({where}) =>
+    where === undefined || VIEWS.every((view) => where.includes(view)) ? '' : where.join(', ')
+  write('docs/top-keys.md', [
+    '# Keys of top',
+    '',
+    'Generated from the tables that `ollamax top` itself obeys; [top](top.md) shows what they lead to.',
+    '',
+    '| keys | what they do | only in |',
+    '| --- | --- | --- |',
+    ...KEYMAP.map((one) => `| ${one.keys.map(code).join(' ')} | ${one.about} | ${places(one)} |`),
+    `| ${SORT_KEY.keys} | ${SORT_KEY.about} | lists |`,
+    '',
+    '## Letters of columns',
+    '',
+    '| view | letters |',
+    '| --- | --- |',
+    ...VIEWS.map((view) => {
+      const letters = columnsOf(view).map(({id, letter}) => `${code(letter)} ${id}`)
+      return `| ${view} | ${letters.join(', ')} |`
+    }),
+    '',
+    '## Commands',
+    '',
+    'Typed after `:`. A name may be cut short, `Tab` completes it and what follows. Without a name, the selected node is meant.',
+    '',
+    '| command | what it does |',
+    '| --- | --- |',
+    ...COMMANDS.map((command) => `| ${code(usageOf(command))} | ${command.about} |`),
+  ])
 }
 
 /** docs/schemas/<command>.json: what each command prints with --json, from its result type. */
