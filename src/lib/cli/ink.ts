@@ -11,6 +11,12 @@ export async function mountProgress(options: MountOptions): Promise<Mounted> {
   return progress.mountProgress(options)
 }
 
+/** Loads Ink and takes the terminal for a chat until it is closed. */
+export async function openChat(options: ChatScreenOptions): Promise<ChatScreen> {
+  const chat = await import('../tui/chat/open-chat.tsx')
+  return chat.openChat(options)
+}
+
 /** Takes the terminal and paints `top` before Ink is loaded. */
 export async function openTop(options: TopOptions): Promise<TopScreen> {
   const top = await import('../tui/top/open-top.ts')
@@ -20,10 +26,4 @@ export async function openTop(options: TopOptions): Promise<TopScreen> {
 /** What tells changes as lines; draws nothing and loads no Ink. */
 export function loadPlain(): Promise<typeof import('../tui/top/plain.ts')> {
   return import('../tui/top/plain.ts')
-}
-
-/** Loads Ink and takes the terminal for a chat until it is closed. */
-export async function openChat(options: ChatScreenOptions): Promise<ChatScreen> {
-  const chat = await import('../tui/chat/open-chat.tsx')
-  return chat.openChat(options)
 }

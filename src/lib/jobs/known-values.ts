@@ -33,6 +33,10 @@ const KINDS = {
   aliases: async ({tools}: Asked) => aliasesOf(await tools.cluster()),
   capabilities: async () =>
     plain(['completion', 'embedding', 'insert', 'thinking', 'tools', 'vision']),
+  chats: async ({tools}: Asked) => {
+    const {listChats} = await import('../state/chats.ts')
+    return plain(listChats(tools.paths).map(({name}) => name))
+  },
   clusters: async ({tools}: Asked) => {
     const current = tools.clusterName()
     return clusterNames(tools.paths).map((value) =>
@@ -104,7 +108,7 @@ const KINDS = {
 export type KnownKind = keyof typeof KINDS
 
 /** Options of a model run that Ollama knows; one that it does not know it passes over. */
-const OPTIONS = [
+export const OPTIONS = [
   ...['frequency_penalty', 'main_gpu', 'min_p', 'num_batch', 'num_ctx', 'num_gpu', 'num_keep'],
   ...['num_predict', 'num_thread', 'presence_penalty', 'repeat_last_n', 'repeat_penalty', 'seed'],
   ...['stop', 'temperature', 'top_k', 'top_p', 'typical_p', 'use_mmap'],

@@ -75,6 +75,7 @@ test.each([
   ['setting-values', ['cluster'], ['default|the current one', 'lab|']],
   ['setting-values', ['defaults.readTimeout'], []],
   ['keys', [], []],
+  ['chats', [], []],
 ] as const)('%s behind %j are known without any network', async (kind, given, expected) => {
   const found = await values(kind, ...given)
   expect(found.map(({value, about = ''}) => `${value}|${about}`)).toEqual(expected)
@@ -95,4 +96,10 @@ test('a broken cluster file leaves nothing to offer, and breaks nothing', async 
   writeFileSync(join(clusters(), 'default.yaml'), 'nodes: [')
   expect(await values('nodes')).toEqual([])
   expect(await values('models')).toEqual([])
+})
+
+test('saved conversations are known by their names', async () => {
+  mkdirSync(join(tools.paths.data, 'chat/saved'), {recursive: true})
+  writeFileSync(join(tools.paths.data, 'chat/saved/ideas.json'), '{}')
+  expect(await values('chats')).toEqual([{value: 'ideas'}])
 })

@@ -1,5 +1,6 @@
 import {readdirSync} from 'node:fs'
 import {join} from 'node:path'
+import {OPTIONS} from '../../jobs/known-values.ts'
 import {fileOf} from './attach.ts'
 import {CHAT_COMMANDS} from './commands.ts'
 
@@ -15,25 +16,6 @@ export interface Found {
   readonly candidates: readonly string[]
 }
 
-/** Options that every Ollama knows; others can be set all the same. */
-const OPTIONS = [
-  'num_ctx',
-  'num_gpu',
-  'num_keep',
-  'num_predict',
-  'num_thread',
-  'presence_penalty',
-  'frequency_penalty',
-  'min_p',
-  'repeat_last_n',
-  'repeat_penalty',
-  'seed',
-  'stop',
-  'temperature',
-  'top_k',
-  'top_p',
-  'typical_p',
-]
 const MOST = 200
 
 /** Commands, then by command: models of the fleet, options, saved conversations, paths; in a text: paths. */

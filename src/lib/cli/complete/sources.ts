@@ -36,6 +36,7 @@ const FLAGS: Readonly<Record<string, Source>> = {
   lines: 'free',
   'line-timeout': 'free',
   listen: 'free',
+  load: 'chats',
   'max-hosts': 'free',
   'max-size': 'free',
   message: 'free',
