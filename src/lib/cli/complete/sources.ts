@@ -38,6 +38,7 @@ const FLAGS: Readonly<Record<string, Source>> = {
   listen: 'free',
   'max-hosts': 'free',
   'max-size': 'free',
+  load: 'files',
   message: 'free',
   'min-pace': 'free',
   'min-size': 'free',
