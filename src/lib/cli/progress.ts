@@ -77,8 +77,7 @@ function plainReporter(stream: NodeJS.WriteStream, now: () => number): LiveRepor
   return {
     report(event) {
       progress = reduceProgress(progress, event, now())
-      if (event.kind === 'done')
-        say(event.subject, `${event.step} ... done (${roundDuration(event.ms)})`)
+      if (event.kind === 'done') say(event.subject, `${event.step} ... done${took(event.ms)}`)
       if (event.kind === 'note') say(event.subject, event.text)
       if (event.kind === 'warn') say(event.subject, `warning: ${event.text}`)
       if (event.kind === 'end') say(event.subject, `${event.ok ? 'ok' : 'failed'}: ${event.text}`)
@@ -89,6 +88,8 @@ function plainReporter(stream: NodeJS.WriteStream, now: () => number): LiveRepor
     },
   }
 }
+
+const took = (ms: number | undefined) => (ms === undefined ? '' : ` (${roundDuration(ms)})`)
 
 interface LiveOptions {
   readonly stream: NodeJS.WriteStream

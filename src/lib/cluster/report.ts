@@ -13,7 +13,13 @@ export type Report =
       /** A few words more, as `3 failed`. */
       readonly also?: string
     }
-  | {readonly kind: 'done'; readonly subject: string; readonly step: string; readonly ms: number}
+  | {
+      readonly kind: 'done'
+      readonly subject: string
+      readonly step: string
+      /** Absent: it was done together with others, and how long it took by itself is not known. */
+      readonly ms?: number
+    }
   | {readonly kind: 'note'; readonly subject: string; readonly text: string}
   | {readonly kind: 'warn'; readonly subject: string; readonly text: string}
   /** The subject (a node, a download) is finished as a whole. */

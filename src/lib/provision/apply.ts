@@ -51,7 +51,9 @@ async function applyRound(
     const action = round[at++]
     if (!action) return
     done.push(action.title)
-    report({kind: 'done', subject, step: action.title, ms: Date.now() - startMs})
+    // Steps of one round trip are heard of together: the first would seem to take all of it, the others nothing.
+    const own = round.length === 1 ? {ms: Date.now() - startMs} : {}
+    report({kind: 'done', subject, step: action.title, ...own})
     begin()
   }
   begin()

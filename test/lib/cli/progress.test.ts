@@ -43,6 +43,15 @@ test('without a terminal each finished step is one line, and nothing moves the c
   )
 })
 
+test('a step that was done together with others has no time of its own', async () => {
+  const {stream, text} = capture(false)
+  const live = makeReporter({stream, json: false, plain: false, env: {}})
+  live.report({kind: 'done', subject: 'gpu-1', step: 'create the user ollama'})
+  live.report({kind: 'done', subject: 'gpu-1', step: 'verify', ms: 1200})
+  await live.stop()
+  expect(text()).toBe('gpu-1: create the user ollama ... done\ngpu-1: verify ... done (1.2s)\n')
+})
+
 test('json: every event, one object per line, with its time', async () => {
   const {stream, text} = capture(true)
   const live = makeReporter({stream, json: true, plain: false, env: {}, now: () => 0})

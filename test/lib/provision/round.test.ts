@@ -1,6 +1,7 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {afterAll, beforeAll, expect, test} from 'vitest'
+import type {Report} from '../../../src/lib/cluster/report.ts'
 import {apply} from '../../../src/lib/provision/apply.ts'
 import type {Action} from '../../../src/lib/provision/plan-value.ts'
 import {type Connection, dial} from '../../../src/lib/ssh/dial.ts'
@@ -116,4 +117,19 @@ test('actions of another account take a command of their own', async () => {
   const {commands, error} = await run([own, own, {...own, root: true}, {...own, root: true}, own])
   expect(error).toBeUndefined()
   expect(commands).toBe(3)
+})
+
+test('a step has a time only where it had its round trip for itself', async () => {
+  const timed: string[] = []
+  const options = {
+    subject: 'h1',
+    report: (event: Report) =>
+      event.kind === 'done' &&
+      timed.push(`${event.step} ${event.ms === undefined ? 'untimed' : 'timed'}`),
+    root: {kind: 'is-root'} as const,
+    signal: new AbortController().signal,
+  }
+  await apply(remote, [action('alone', ':')], options)
+  await apply(remote, [action('one', ':'), action('two', ':')], options)
+  expect(timed).toEqual(['alone timed', 'one untimed', 'two untimed'])
 })
