@@ -39,7 +39,6 @@ const FLAGS: Readonly<Record<string, Source>> = {
   load: 'chats',
   'max-hosts': 'free',
   'max-size': 'free',
-  load: 'files',
   message: 'free',
   'min-pace': 'free',
   'min-size': 'free',
