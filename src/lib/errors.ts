@@ -18,7 +18,7 @@ export const CATALOGUE = {
   },
   NEEDS_TTY: {
     exit: EXIT.usage,
-    about: 'a question would have to be asked, and there is no terminal',
+    about: 'a terminal is needed, to ask a question or to draw on, and there is none',
   },
   CONFIRM_NEEDED: {exit: EXIT.usage, about: 'a destructive command without a terminal needs --yes'},
   NOT_CONFIRMED: {
@@ -103,6 +103,10 @@ export const CATALOGUE = {
   // inference
   MODEL_NOT_FOUND: {exit: EXIT.notFound, about: 'no node has the model'},
   NO_CANDIDATE: {exit: EXIT.unreachable, about: 'no node can take the request now'},
+  REQUEST_NOT_FOUND: {
+    exit: EXIT.notFound,
+    about: 'the gateway works on no request of that id, or knows of none',
+  },
   REQUEST_REFUSED: {exit: EXIT.usage, about: 'the node says that the request itself is wrong'},
   INFERENCE_FAILED: {exit: EXIT.unreachable, about: 'every node that was tried failed'},
   LINES_FAILED: {exit: EXIT.failure, about: 'some lines of a batch have no answer'},

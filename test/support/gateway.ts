@@ -13,6 +13,8 @@ import {type Guard, openGuard} from '../../src/lib/gateway/guard.ts'
 import type {DispatchDoor, Hub} from '../../src/lib/gateway/hub.ts'
 import {hubOver} from '../../src/lib/gateway/hub-over.ts'
 import {insightOf} from '../../src/lib/gateway/insight.ts'
+import {LiveBoard} from '../../src/lib/gateway/live/board.ts'
+import {HubSource} from '../../src/lib/gateway/live/hub-source.ts'
 import {BlobPlaces} from '../../src/lib/gateway/manage.ts'
 import type {Pace} from '../../src/lib/gateway/pace.ts'
 import {balancedNode} from '../../src/lib/server/balanced-node.ts'
@@ -27,6 +29,7 @@ export interface TestGateway {
   readonly nodes: readonly FakeOllama[]
   readonly fleet: Fleet
   readonly hub: Hub
+  readonly live: LiveBoard
   /** Everything that has ended, inference or not. */
   readonly ended: readonly Exchange[]
   /** Attempts that a node failed, as `n1 timeout`. */
@@ -88,8 +91,16 @@ export async function startGateway(
     failed: (node, kind) => failures.push(`${node} ${kind}`),
     ended: (exchange) => {
       noteEnd(exchange)
-      decisions.add(recordOf(exchange), exchange.asked)
+      source.ended(exchange)
+      const record = recordOf(exchange)
+      decisions.add(record, exchange.asked)
+      live.ended(record, exchange.asked?.streams ?? false)
     },
+  })
+  const source = new HubSource(hub)
+  const live = new LiveBoard({
+    ...{decisions, front: () => source, fleet: () => fleet},
+    dispatcher: () => dispatcher,
   })
   const dispatcher = new Dispatcher({
     sink: hub,
@@ -120,6 +131,7 @@ export async function startGateway(
     guard: options.guard ?? openGuard,
     fleet,
     hub,
+    live,
     insight: insightOf(() => dispatcher, decisions),
     aliases: () => aliases,
     blobs: new BlobPlaces(),
@@ -137,12 +149,14 @@ export async function startGateway(
     nodes,
     fleet,
     hub,
+    live,
     ended,
     failures,
     outcomes,
     bugs,
     drain: (deadlineMs) => gateway.drain(deadlineMs),
     async close() {
+      live.close()
       hub.close()
       await gateway.close()
       await fleet.close()

@@ -12,6 +12,8 @@ import type {Failure, Verdict} from './verdict.ts'
 export interface DispatchRequest extends BalanceRequest {
   /** Unique among the requests that have not ended. */
   readonly id: number
+  /** What people know it by; absent: nobody knows it. */
+  readonly requestId?: string
   /** Whose share it counts against, a key's id; '' = nobody in particular. */
   readonly tenant: string
   /** Share of this tenant beside the others'. Default 1. */

@@ -15,7 +15,7 @@ import type {
 } from './dispatch-request.ts'
 import {explainExcluded} from './excluded.ts'
 import {Fleet} from './fleet.ts'
-import type {FleetView} from './fleet-view.ts'
+import type {FleetPulse, FleetView} from './fleet-view.ts'
 import {chooseHedge, hedgeAfterMs, noteHedged} from './hedge.ts'
 import {type Attempt, Job} from './job.ts'
 import {learnFrom} from './learn-from.ts'
@@ -24,16 +24,16 @@ import {Lobby} from './lobby.ts'
 import type {ModelState} from './model-state.ts'
 import {choose, isBoundToBusy, type Pick, release} from './pick.ts'
 import {Plan} from './plan.ts'
-import {type PolicyName, rank} from './policies.ts'
+import type {PolicyName} from './policies.ts'
 import type {Rates} from './rates.ts'
 import {recordFleet} from './record-fleet.ts'
 import {busy, mayTake, nobody, unknown} from './refusal.ts'
 import type {Replica} from './replica.ts'
 import {RetryBudget} from './retry-budget.ts'
-import {Sessions} from './sessions.ts'
-import {snapshot} from './snapshot.ts'
+import {Sessions, stickTo} from './sessions.ts'
+import {emptyTable, noLots, tableOf} from './table.ts'
 import {judge} from './verdict.ts'
-import {viewOf} from './view-of.ts'
+import {pulseOf, viewOf} from './view-of.ts'
 
 /** While requests wait, what only time changes is looked at so often. */
 const TICK_MS = 100
@@ -59,6 +59,7 @@ export class Dispatcher {
   readonly #delayed = new Set<Job>()
   #policy: PolicyName
   #hedging = false
+  #plans: ((request: DispatchRequest, plan: Decision) => void) | undefined
   #turn = 0
 
   constructor(options: DispatcherOptions) {
@@ -200,20 +201,19 @@ export class Dispatcher {
 
   /** The whole table for such a request; decides nothing. */
   explain(request: DispatchRequest, nowMs: number): Decision {
-    const policy = request.policy ?? this.#policy
-    const {nodes} = this.#fleet
     const model = this.#fleet.model(request.model)
-    if (!model) {
-      const {excluded} = unknown(request, nodes)
-      return {policy, reason: 'no node has it', ranked: [], excluded}
-    }
-    const job = new Job(request, model, nowMs)
-    const able = model.replicas.filter((one) => one.blocked(job, nowMs) === undefined)
-    const candidates = able.map((one) => snapshot(one, request, this.#sessions.of(request), nowMs))
-    const options = {nowMs, random: this.#random, stickTo: stickTo(request)}
-    const ranked = rank(request, candidates, policy, options)
-    const reason = ranked[0]?.candidate.residency ?? 'nobody can take it'
-    return {policy, reason, ranked, excluded: explainExcluded(job, nodes, nowMs)}
+    if (model) return this.#table(new Job(request, model, nowMs), nowMs)
+    return emptyTable(request, this.#fleet.nodes, request.policy ?? this.#policy)
+  }
+
+  /** Hands over the table behind each order from now on, as it is before the order counts; undefined: no longer. */
+  watch(plans: ((request: DispatchRequest, plan: Decision) => void) | undefined): void {
+    this.#plans = plans
+  }
+
+  /** How things stand in short, for whoever looks every second. */
+  pulse(nowMs: number): FleetPulse {
+    return pulseOf(this.#fleet, this.#lobby.size + this.#delayed.size, nowMs)
   }
 
   /** Requests that a node has in hand. */
@@ -262,12 +262,13 @@ export class Dispatcher {
   }
 
   #choose(job: Job, nowMs: number, plan?: Plan): Pick {
-    const {request} = job
-    return choose(job, request.policy ?? this.#policy, {
-      ...{nowMs, plan, random: this.#random},
-      stickTo: stickTo(request),
-      session: this.#sessions.of(request),
-    })
+    const policy = job.request.policy ?? this.#policy
+    return choose(job, policy, {...this.#chances(job, nowMs), plan})
+  }
+
+  #chances({request}: Job, nowMs: number) {
+    const session = this.#sessions.of(request)
+    return {nowMs, session, random: this.#random, stickTo: stickTo(request)}
   }
 
   /** Gives those that wait for a model what is free and worth it, in their order. */
@@ -304,7 +305,15 @@ export class Dispatcher {
   /** The replica was just considered for it. */
   #send(job: Job, replica: Replica, nowMs: number): void {
     release(job)
+    this.#plans?.(job.request, this.#table(job, nowMs, noLots))
+    // To see the table the replicas had to be considered anew, this one perhaps by other terms than its own.
+    if (this.#plans) replica.consider(job.request, nowMs, this.#sessions.of(job.request))
     this.#sink.send(job.request.id, this.#order(job, replica, nowMs))
+  }
+
+  #table(job: Job, nowMs: number, random = this.#random): Decision {
+    const policy = job.request.policy ?? this.#policy
+    return tableOf(job, this.#fleet.nodes, {policy, ...this.#chances(job, nowMs), random})
   }
 
   #order(job: Job, replica: Replica, nowMs: number): SendOrder {
@@ -314,7 +323,7 @@ export class Dispatcher {
     this.#turn = Math.max(nowMs, this.#turn + 0.001)
     replica.at.lastUsedMs = this.#turn
     const policy = job.request.policy ?? this.#policy
-    const decision: Decision = {policy, reason, ranked: [], excluded: []}
+    const decision = {policy, reason, ranked: [], excluded: []}
     const to = {node: replica.node, attempt: job.tried.length + 1, decision, patience}
     const order = numCtx === undefined ? to : {...to, numCtx}
     const afterMs = this.#hedging ? hedgeAfterMs(job, attempt) : undefined
@@ -379,13 +388,11 @@ export class Dispatcher {
 
   /** Something became free on that node: for any of its models. */
   #advanceNode({at}: Replica, nowMs: number): void {
-    if (this.#lobby.empty) return
     for (const model of this.#lobby.modelsOn(at)) this.#bind(model, nowMs)
   }
 
   #refuseBusy(job: Job, nowMs: number): void {
-    const {model} = job
-    this.#refuse(job, busy(model.queueMs(model.queue.length, nowMs)), nowMs)
+    this.#refuse(job, busy(job.model.queueMs(job.model.queue.length, nowMs)), nowMs)
   }
 
   #refuse(job: Job, why: Refusal, nowMs: number): void {
@@ -393,8 +400,4 @@ export class Dispatcher {
     this.#jobs.delete(job.request.id)
     this.#sink.refuse(job.request.id, why, explainExcluded(job, this.#fleet.nodes, nowMs))
   }
-}
-
-function stickTo({session, tenant}: DispatchRequest): string | undefined {
-  return session ?? (tenant === '' ? undefined : tenant)
 }

@@ -48,3 +48,13 @@ export interface FleetView {
   /** Failed requests that wait until the budget allows another try. */
   readonly delayed: number
 }
+
+/** The same in short. */
+export interface FleetPulse {
+  /** Requests that nodes have in hand. */
+  readonly inFlight: number
+  /** Requests that no node has in hand. */
+  readonly waiting: number
+  /** Of each node, its own or the worst of its models'. */
+  readonly breakers: ReadonlyMap<string, BreakerState>
+}

@@ -22,6 +22,13 @@ export class Lobby {
     return this.#models.size === 0
   }
 
+  /** How many wait. */
+  get size(): number {
+    let size = 0
+    for (const {queue} of this.#models) size += queue.length
+    return size
+  }
+
   /** The models that somebody waits for. */
   get models(): readonly ModelState[] {
     return [...this.#models]

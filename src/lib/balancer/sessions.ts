@@ -32,3 +32,8 @@ export class Sessions {
     }
   }
 }
+
+/** Whose requests are best kept together: a conversation's, else a key's. */
+export function stickTo({session, tenant}: DispatchRequest): string | undefined {
+  return session ?? (tenant === '' ? undefined : tenant)
+}

@@ -1,5 +1,12 @@
+import type {BreakerState} from './breaker.ts'
 import type {Fleet} from './fleet.ts'
-import type {FleetView, ModelQueueView, NodeStateView, ReplicaView} from './fleet-view.ts'
+import type {
+  FleetPulse,
+  FleetView,
+  ModelQueueView,
+  NodeStateView,
+  ReplicaView,
+} from './fleet-view.ts'
 import type {ModelState} from './model-state.ts'
 import type {NodeState} from './node-state.ts'
 import type {Replica} from './replica.ts'
@@ -51,4 +58,20 @@ function modelView(model: ModelState, nowMs: number): ModelQueueView {
   for (const replica of model.replicas) running += replica.running.length
   const waiting = model.queue.length
   return {model: model.key, waiting, running, expectedMs: model.queueMs(waiting, nowMs)}
+}
+
+/** The fleet as it is now, in short. */
+export function pulseOf(fleet: Fleet, waiting: number, nowMs: number): FleetPulse {
+  const breakers = new Map<string, BreakerState>()
+  let inFlight = 0
+  for (const node of fleet.nodes.values()) {
+    let worst = node.breaker.state(nowMs)
+    for (const {running, breaker} of node.replicas.values()) {
+      inFlight += running.length
+      const state = breaker.state(nowMs)
+      if (state !== 'closed' && worst !== 'open') worst = state
+    }
+    breakers.set(node.name, worst)
+  }
+  return {inFlight, waiting, breakers}
 }

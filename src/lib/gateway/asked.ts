@@ -49,7 +49,7 @@ const CLOUD = /[:-]cloud$/i
 
 /** The request as the dispatcher takes it: the body's facts, the headers' wishes, the key's rights. */
 export function dispatchOf(
-  {id, request}: Exchange,
+  {id, requestId, request}: Exchange,
   of: {
     readonly route: Inference
     readonly facts: Facts
@@ -71,6 +71,7 @@ export function dispatchOf(
   return {
     ...asked,
     id,
+    requestId,
     tenant: admitted.tenant,
     weight: admitted.weight,
     priority: priorityOf(headerOf(request.header('x-ollamax-priority')), admitted.priority),

@@ -58,6 +58,8 @@ export class Attempt implements UpstreamHandler {
   /** The client has not taken yet what it was sent. */
   #blocked = false
   #over = false
+  /** Of its pieces, those that were counted already, see `AnswerMeter`. */
+  counted = 0
   readonly #thread: Thread | undefined
 
   constructor(
@@ -83,6 +85,11 @@ export class Attempt implements UpstreamHandler {
     this.#heardMs = nowMs
     this.#hooks = hooks
     this.#thread = thread
+  }
+
+  /** Pieces of a stream that have come so far: tokens, about. */
+  get pieces(): number {
+    return this.#mode === 'stream' ? this.#pieces : 0
   }
 
   /** Something of this attempt has reached the client. */

@@ -13,6 +13,8 @@ export class Decisions {
   readonly #asked: (DispatchRequest | undefined)[] = []
   readonly #kept: number
   #next = 0
+  /** How many there were in all, those that are gone too. */
+  count = 0
 
   constructor(kept = KEPT) {
     this.#kept = kept
@@ -23,6 +25,22 @@ export class Decisions {
     this.#ring[this.#next] = record
     this.#asked[this.#next] = asked
     this.#next = (this.#next + 1) % this.#kept
+    this.count++
+  }
+
+  /** The records of those that came after so many: at most `most`, the latest first, as far as they are kept. */
+  since(count: number, most: number): RequestRecord[] {
+    const news = Math.min(this.count - count, most)
+    return news <= 0 ? [] : this.#latest(news, (at) => this.#ring[at])
+  }
+
+  /** What became of a request, and what it had asked for. */
+  find(
+    requestId: string,
+  ): {readonly record: RequestRecord; readonly asked: DispatchRequest | undefined} | undefined {
+    const at = this.#ring.findIndex((record) => record.requestId === requestId)
+    const record = this.#ring[at]
+    return record && {record, asked: this.#asked[at]}
   }
 
   /** At most `most`, the latest first, of models that the asker may use. */

@@ -38,6 +38,8 @@ export class Exchange {
   firstByteMs: number | undefined
   promptTokens: number | undefined
   answerTokens: number | undefined
+  /** Tokens of its answer that were counted while it ran, see `AnswerMeter`. */
+  counted = 0
   bytesIn = 0
   bytesOut = 0
   outcome: ExchangeOutcome | undefined

@@ -50,6 +50,8 @@ export class Hub implements DispatchSink {
   readonly bodies = new BodyBuffers()
   readonly #options: HubOptions
   readonly #running = new IdTable<Running>()
+  /** The inferences that wait or run, each once. */
+  readonly jobs: Iterable<Running> = this.#running
   readonly #sweep: NodeJS.Timeout
   #dispatcher: DispatchDoor | undefined
   /** Later legs of an answer have negative ids, which no exchange has. */
@@ -236,15 +238,25 @@ export class Hub implements DispatchSink {
 
   /** Ends what waits and what runs, in words; of no node's fault. `begun`: for answers of which a part was sent. */
   shutDown({unbegun, begun}: {readonly unbegun: Problem; readonly begun: Problem}): void {
-    const all = [...this.#running]
-    const runs = all.filter(({attempt}) => attempt)
     // Those that wait come first: no slot that becomes free is for them.
-    for (const {exchange, attempt, id} of [...all.filter((job) => !job.attempt), ...runs]) {
-      attempt?.abort()
-      if (exchange.begun) exchange.breakOff(begun)
-      else exchange.problem(unbegun)
-      this.#gaveUp(id, exchange.begun ? 'failed' : 'refused')
-    }
+    const last = ({attempt}: Running) => (attempt ? 1 : 0)
+    for (const job of [...this.#running].sort((a, b) => last(a) - last(b)))
+      if (job.exchange.begun) this.#stop(job, begun, 'failed')
+      else this.#stop(job, unbegun, 'refused')
+  }
+
+  /** Ends one that waits or runs, because somebody wants it, in these words. False: there is none of that id. */
+  cancel(requestId: string, words: Problem): boolean {
+    const job = [...this.#running].find(({exchange}) => exchange.requestId === requestId)
+    if (job) this.#stop(job, words, 'cancelled')
+    return job !== undefined
+  }
+
+  #stop({exchange, attempt, id}: Running, words: Problem, outcome: ExchangeOutcome): void {
+    attempt?.abort()
+    if (exchange.begun) exchange.breakOff(words)
+    else exchange.problem(words)
+    this.#gaveUp(id, outcome)
   }
 
   /** Breaks off what still runs. */

@@ -7,20 +7,25 @@ import type {FleetSeen} from './fleet.ts'
 import {fleetPage} from './fleet-page.ts'
 import type {Admitted} from './guard.ts'
 import type {Insight} from './insight.ts'
+import type {LiveDoor} from './live/door.ts'
+import {livePage} from './live/page.ts'
+import {requestPage} from './live/request-page.ts'
 import type {Page} from './route.ts'
 
 /** What these pages are made from. */
 export interface InsideFloor {
   readonly fleet: FleetSeen
   readonly insight: Insight
+  /** Absent: nobody can watch this one. */
+  readonly live?: LiveDoor
   readonly hasher: PrefixHasher
   readonly limits: BodyLimits
   readonly allowCloud: boolean
   readonly aliases: () => Aliases
 }
 
-/** Pages that show how the balancer decides. */
-const PAGES = ['explain', 'decisions', 'recording', 'fleet'] as const
+/** Pages that show how the balancer decides and what goes on, and the one that may end a request. */
+const PAGES = ['explain', 'decisions', 'recording', 'fleet', 'live', 'request'] as const
 export type Inside = (typeof PAGES)[number]
 export const isInside = (which: Page): which is Inside => PAGES.some((page) => page === which)
 
@@ -30,6 +35,8 @@ const NOT_SHOWN = {
     'how the gateway decides is shown to keys that were made for it (ollamax key create NAME --admin) and, where no key is wanted, to its own machine',
 }
 
+const NOT_HERE = {status: 404, message: 'this gateway cannot be watched'}
+
 /** More than a table holds. */
 const MOST_DECISIONS = 1000
 
@@ -37,9 +44,19 @@ const MOST_DECISIONS = 1000
 export async function inside(
   exchange: Exchange,
   which: Inside,
-  {admitted, floor}: {readonly admitted: Admitted; readonly floor: InsideFloor},
+  {
+    admitted,
+    floor,
+    draining,
+  }: {
+    readonly admitted: Admitted
+    readonly floor: InsideFloor
+    /** The gateway takes nothing new, and waits for what runs. */
+    readonly draining: () => boolean
+  },
 ): Promise<void> {
   if (!admitted.admin) return exchange.problem(NOT_SHOWN)
+  const {live} = floor
   const mayUse = (model: string) => admitted.mayUse(model)
   switch (which) {
     case 'explain':
@@ -54,6 +71,10 @@ export async function inside(
       const {view, nowMs} = await floor.insight.view()
       return exchange.json(200, fleetPage(floor.fleet.nodes(), view, {nowMs, mayUse}))
     }
+    case 'live':
+      return live ? livePage(exchange, live, {admitted, draining}) : exchange.problem(NOT_HERE)
+    case 'request':
+      return live ? requestPage(exchange, live, admitted) : exchange.problem(NOT_HERE)
   }
 }
 

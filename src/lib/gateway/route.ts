@@ -37,6 +37,8 @@ export type Page =
   | 'decisions'
   | 'recording'
   | 'fleet'
+  | 'live'
+  | 'request'
 
 /** Method and path; GET serves HEAD too. */
 const TABLE: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
@@ -52,6 +54,7 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
     GET: {kind: 'own', name: '/ollamax/v1/recording', page: 'recording'},
   },
   '/ollamax/v1/fleet': {GET: {kind: 'own', name: '/ollamax/v1/fleet', page: 'fleet'}},
+  '/ollamax/v1/live': {GET: {kind: 'own', name: '/ollamax/v1/live', page: 'live'}},
   '/api/version': {GET: {kind: 'own', name: '/api/version', page: 'version'}},
   '/api/tags': {GET: {kind: 'list', name: '/api/tags', list: 'tags'}},
   '/api/ps': {GET: {kind: 'list', name: '/api/ps', list: 'ps'}},
@@ -80,6 +83,7 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
 }
 
 const BLOB = /^\/api\/blobs\/([^/]{1,200})$/
+const REQUEST = /^\/ollamax\/v1\/requests\/[\w-]{1,64}$/
 const MODEL = '/v1/models/'
 const USER_KEY = '/api/user/keys/'
 
@@ -99,6 +103,12 @@ export function routeOf(method: string, path: string): Route {
   }
   if (path.startsWith(MODEL) && (method === 'GET' || method === 'HEAD'))
     return {kind: 'model', name: '/v1/models/:model', model: decoded(path.slice(MODEL.length))}
+  if (REQUEST.test(path)) {
+    const name = '/ollamax/v1/requests/:id'
+    const may = method === 'GET' || method === 'HEAD' || method === 'DELETE'
+    if (may) return {kind: 'own', name, page: 'request'}
+    return {kind: 'method', name, allow: 'GET, HEAD, DELETE'}
+  }
   if (path === '/v2' || path.startsWith('/v2/')) {
     if (method === 'GET' || method === 'HEAD') return {kind: 'registry', name: '/v2'}
     return {kind: 'method', name: '/v2', allow: 'GET, HEAD'}

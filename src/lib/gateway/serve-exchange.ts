@@ -91,7 +91,8 @@ async function other(
   switch (route.kind) {
     case 'own':
       if (!isInside(route.page)) return page(exchange, route.page, floor, state)
-      if (admitted) await inside(exchange, route.page, {admitted, floor})
+      if (admitted)
+        await inside(exchange, route.page, {admitted, floor, draining: () => state.draining})
       return
     case 'list': {
       await floor.fleet.current(LIST_MS)

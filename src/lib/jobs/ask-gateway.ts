@@ -48,7 +48,7 @@ export async function askGateway(
   tools: Pick<Tools, 'endpoint' | 'signal'>,
   {name, gateway}: {readonly name: string; readonly gateway: GatewaySpec},
   page: {
-    readonly method: 'GET' | 'POST'
+    readonly method: 'GET' | 'POST' | 'DELETE'
     readonly path: string
     readonly body?: string
     readonly headers?: Readonly<Record<string, string>>

@@ -8,18 +8,12 @@ have() { command -v "$1" >/dev/null 2>&1; }
 sum() { if have openssl; then openssl dgst -sha256 -r; elif have sha256sum; then sha256sum; else shasum -a 256; fi; }
 `
 
-/** A script from its text. */
-export const script = (text: TemplateStringsArray) =>
-  (BASE + String.raw(text)).replaceAll('@{', '${')
+/** A script from its text; what is filled in must be constant. */
+export const script = (text: TemplateStringsArray, ...parts: readonly string[]) =>
+  (BASE + String.raw(text, ...parts)).replaceAll('@{', '${')
 
-/**
- * Looks at a host's store, changing nothing. `$1` its directory if that is known, `$2` `user` where Ollama runs below the
- * login account, the rest: paths of manifests that are wanted. Prints `key=value` lines; what cannot be seen has no line.
- */
-export const LOOK = script`
-exec 2>/dev/null
-dir=$1 install=$2; shift 2
-account=$(id -un) uid=$(id -u)
+/** Sets `dir`, where the models lie, if it is empty; `install` as in `$2` of LOOK. Also `account`, `uid`, `ours`, `own`, `unit`. */
+export const FIND_STORE = String.raw`account=$(id -un) uid=$(id -u)
 home_of() { if have getent; then getent passwd "$1"; else grep "^$1:" /etc/passwd; fi | cut -d: -f6; }
 own=$HOME/.local/share/ollamax/ollama
 scopes='--system --user'; [ "$install" != user ] || scopes=--user
@@ -43,7 +37,16 @@ if [ -z "$dir" ] && [ -z "$unit" ] && [ -r "$own/supervise.sh" ]; then
   dir=$(sed -n "s/^OLLAMA_MODELS='\(.*\)'; export.*/\1/p" "$own/supervise.sh" | head -n 1)
 fi
 [ -n "$dir" ] || dir=$ours/.ollama/models
-echo "dir=$dir"
+`
+
+/**
+ * Looks at a host's store, changing nothing. `$1` its directory if that is known, `$2` `user` where Ollama runs below the
+ * login account, the rest: paths of manifests that are wanted. Prints `key=value` lines; what cannot be seen has no line.
+ */
+export const LOOK = script`
+exec 2>/dev/null
+dir=$1 install=$2; shift 2
+${FIND_STORE}echo "dir=$dir"
 echo "uid=$uid"
 if [ "$uid" = 0 ]; then echo sudo=root
 elif ! have sudo; then echo sudo=absent

@@ -2,6 +2,8 @@ import type {RateLimiter} from '../auth/rate-limit.ts'
 import type {DispatchRequest} from '../balancer/dispatch-request.ts'
 import type {RequestRecord} from '../cluster/request-record.ts'
 import type {Insight} from '../gateway/insight.ts'
+import type {LiveSource} from '../gateway/live/board.ts'
+import type {LiveDoor} from '../gateway/live/door.ts'
 import type {BlobPlaces} from '../gateway/manage.ts'
 import type {Log} from '../log/make-log.ts'
 import type {Metrics} from '../metrics/metrics.ts'
@@ -17,6 +19,7 @@ export interface Core {
   readonly log: Log
   readonly metrics: Metrics
   readonly insight: Insight
+  readonly live: LiveDoor
   readonly limiter: RateLimiter
   readonly blobs: BlobPlaces
   /** The way to the registry of models; undefined: there is none. */
@@ -34,7 +37,7 @@ export interface Core {
 }
 
 /** Those who answer clients: this process, or workers. */
-export interface Front extends FleetHooks {
+export interface Front extends FleetHooks, LiveSource {
   /** Inferences that wait or run. */
   readonly size: number
   /** What workers use; none where this process answers itself. */

@@ -28,7 +28,16 @@ export interface KeysNow {
 export interface DoorParts
   extends Pick<
     Floor,
-    'fleet' | 'hub' | 'insight' | 'blobs' | 'registry' | 'metrics' | 'ended' | 'bug' | 'aliases'
+    | 'fleet'
+    | 'hub'
+    | 'insight'
+    | 'live'
+    | 'blobs'
+    | 'registry'
+    | 'metrics'
+    | 'ended'
+    | 'bug'
+    | 'aliases'
   > {
   readonly keys: () => KeysNow
   readonly limiter: Limiter

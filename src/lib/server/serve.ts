@@ -3,6 +3,7 @@ import {RateLimiter} from '../auth/rate-limit.ts'
 import {steadyMs} from '../gateway/clock.ts'
 import {Decisions} from '../gateway/decisions.ts'
 import {insightOf} from '../gateway/insight.ts'
+import {LiveBoard} from '../gateway/live/board.ts'
 import {BlobPlaces} from '../gateway/manage.ts'
 import type {WorkTools} from '../jobs/desired/fleet-work.ts'
 import {type LogOptions, makeLog} from '../log/make-log.ts'
@@ -53,6 +54,10 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
   // From the first key on, also after the last one was revoked.
   let keys: KeysNow = {ring, wanted: keysNeeded(options, ring, source)}
   const decisions = new Decisions()
+  const live = new LiveBoard({
+    ...{decisions, front: () => front, fleet: () => running.fleet},
+    dispatcher: () => running.dispatcher,
+  })
   const metrics = makeMetrics({
     version: options.version,
     snapshot: () => sampleOf(running.fleet.nodes(), running.dispatcher.view(steadyMs())),
@@ -61,7 +66,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
   })
   const core: Core = {
     settings: {listen, origins, allowCloud, ...(tls ? {tls} : {})},
-    ...{log, metrics},
+    ...{log, metrics, live},
     insight: insightOf(() => running.dispatcher, decisions),
     limiter: new RateLimiter(),
     blobs: new BlobPlaces(),
@@ -79,7 +84,9 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
     ended(record, inference, asked) {
       metrics.record(record)
       log.access(record)
-      if (inference) decisions.add(record, asked)
+      if (!inference) return
+      decisions.add(record, asked)
+      live.ended(record, asked?.streams ?? false)
     },
   }
   const front: Front = workers > 1 ? new WorkersFront(core, workers) : ownFront(core)
@@ -130,6 +137,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
       const own = {...tools, cluster: source.cluster}
       keeper = keepFleet(own, {
         ...{cluster: source.name, rolls: options.config === undefined, log},
+        told: (event) => live.event(event),
         ...options.reconcile,
       })
     }
@@ -138,6 +146,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
     await front.drain(options.drainMs)
   } finally {
     clearInterval(names)
+    live.close()
     watch.close()
     await keeper?.close()
     await front.close()

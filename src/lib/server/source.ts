@@ -6,7 +6,7 @@ import {messageOf} from '../errors.ts'
 import type {Tools} from '../jobs/tools.ts'
 import {keysFile, loadKeysAt} from '../state/keys-file.ts'
 import {clusterFile, clusterNameOf, loadClusterAt} from '../state/load.ts'
-import {watchFiles} from './watch-file.ts'
+import {watchFiles} from '../state/watch-file.ts'
 
 /** Where it is written which nodes there are and who may use them. */
 export interface Source {

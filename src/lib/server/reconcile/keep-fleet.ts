@@ -1,4 +1,5 @@
 import {join} from 'node:path'
+import type {FleetEvent} from '../../cluster/fleet-event.ts'
 import {messageOf, OllamaxError} from '../../errors.ts'
 import type {WorkTools} from '../../jobs/desired/fleet-work.ts'
 import type {Log} from '../../log/make-log.ts'
@@ -16,6 +17,8 @@ export interface KeepFleetOptions {
   /** See `RoundOptions`. */
   readonly rolls: boolean
   readonly log: Pick<Log, 'info' | 'warn'>
+  /** Hears what it sees and does, beside the log. */
+  readonly told?: (event: FleetEvent) => void
 }
 
 /** What keeps a fleet as it is wanted, until it is closed. */
@@ -33,14 +36,14 @@ const STANDBY_MS = 2000
 
 /** Begins to keep the fleet: one process per cluster and machine does it, others stand by. */
 export function keepFleet(tools: WorkTools, options: KeepFleetOptions): FleetKeeper {
-  const {cluster, everyMs, graceMs, rolls, log} = options
+  const {cluster, everyMs, graceMs, rolls, log, told} = options
   const stop = new AbortController()
   const signal = AbortSignal.any([tools.signal, stop.signal])
-  const events = new EventTeller(tools.paths, cluster, log)
+  const events = new EventTeller(tools.paths, cluster, {log, told})
   let wake = Promise.withResolvers<void>()
   const rounds = new Rounds(
     {...tools, signal, clusterName: () => cluster},
-    {events, graceMs, rolls},
+    {events, log, graceMs, rolls},
   )
   const loop = async () => {
     events.over('standby')

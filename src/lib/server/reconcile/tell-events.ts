@@ -12,13 +12,23 @@ export class EventTeller {
   readonly #paths: Pick<Paths, 'data'>
   readonly #cluster: string
   readonly #log: Pick<Log, 'info' | 'warn'>
+  readonly #told: ((event: FleetEvent) => void) | undefined
   /** What was last told of something that goes on, so that it is told once. */
   readonly #last = new Map<string, string>()
 
-  constructor(paths: Pick<Paths, 'data'>, cluster: string, log: Pick<Log, 'info' | 'warn'>) {
+  constructor(
+    paths: Pick<Paths, 'data'>,
+    cluster: string,
+    to: {
+      readonly log: Pick<Log, 'info' | 'warn'>
+      /** Hears everything, too. */
+      readonly told?: ((event: FleetEvent) => void) | undefined
+    },
+  ) {
     this.#paths = paths
     this.#cluster = cluster
-    this.#log = log
+    this.#log = to.log
+    this.#told = to.told
   }
 
   tell(event: Kind, text: string, node?: string): void {
@@ -26,13 +36,10 @@ export class EventTeller {
     const bad = event === 'failed' || event === 'unmet' || event === 'lost' || event === 'trouble'
     if (bad) this.#log.warn(`reconcile: ${text}`, {event, ...fields})
     else this.#log.info(`reconcile: ${text}`, {event, ...fields})
+    const told = {at: new Date().toISOString(), event, ...fields, text}
+    this.#told?.(told)
     try {
-      appendEvent(this.#paths, this.#cluster, {
-        at: new Date().toISOString(),
-        event,
-        ...fields,
-        text,
-      })
+      appendEvent(this.#paths, this.#cluster, told)
       this.#last.delete('log')
     } catch (error) {
       this.#once('log', messageOf(error), () =>

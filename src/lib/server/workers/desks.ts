@@ -1,6 +1,8 @@
 import type {Key} from '../../auth/key.ts'
 import type {Taken} from '../../auth/rate-limit.ts'
 import type {DispatchRequest, Outcome, Refusal, SendOrder} from '../../balancer/dispatch-request.ts'
+import type {LiveRequest} from '../../cluster/live.ts'
+import type {RequestDecision} from '../../cluster/live-actions.ts'
 import type {NodeSpec} from '../../cluster/node.ts'
 import type {Reading} from '../../cluster/reading.ts'
 import type {Recording} from '../../cluster/recording.ts'
@@ -8,6 +10,7 @@ import type {RequestRecord} from '../../cluster/request-record.ts'
 import type {DecisionRecord, RoutePlan} from '../../cluster/routing.ts'
 import type {Code} from '../../errors.ts'
 import type {MomentView} from '../../gateway/insight.ts'
+import type {LiveLook} from '../../gateway/live/door.ts'
 import type {ListenAddress} from '../listen-address.ts'
 
 // What the primary and its workers say to each other. All of it goes through JSON.
@@ -79,6 +82,12 @@ export interface PrimaryDesk {
   decisions(): readonly DecisionRecord[] | Promise<readonly DecisionRecord[]>
   /** Of models that this key may use; '': of all. */
   recording(most: number, tenant: string): Recording | Promise<Recording>
+  /** Tokens that nodes have written to it since it told last. */
+  tokens(counts: readonly (readonly [node: string, count: number])[]): void
+  /** As in `LiveDoor`; the first word is null where all is wanted. */
+  liveLook(cursor: number | null): Promise<LiveLook>
+  liveDecision(requestId: string): Promise<RequestDecision | undefined>
+  liveCancel(requestId: string): Promise<boolean>
   metrics(): Promise<{readonly type: string; readonly text: string}>
   blobAt(digest: string): string | undefined
   blobLies(digest: string, node: string): void
@@ -94,6 +103,10 @@ export interface WorkerDesk {
   /** A node was read. */
   read(copy: NodeCopy): void
   keys(keys: readonly Key[], wanted: boolean): void
+  /** Its inferences that wait or run. */
+  requests(): readonly LiveRequest[]
+  /** Ends one of them; false: it has none of that id. */
+  cancelRequest(requestId: string): boolean
   /** Answered once all that was said before has been heard. */
   heard(): void
   drain(deadlineMs: number): void

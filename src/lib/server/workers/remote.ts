@@ -29,7 +29,7 @@ export function remoteDispatcher(
 /** What else a worker asks the primary, since there is one of it for all. */
 export function remoteParts(
   link: Link<PrimaryDesk>,
-): Pick<DoorParts, 'limiter' | 'insight' | 'blobs' | 'metrics' | 'bug'> {
+): Pick<DoorParts, 'limiter' | 'insight' | 'live' | 'blobs' | 'metrics' | 'bug'> {
   return {
     limiter: {
       take: ({id, ratePerMinute}) =>
@@ -41,6 +41,11 @@ export function remoteParts(
       decisions: async (most, mayUse) =>
         (await link.ask('decisions')).filter(({model}) => mayUse(model)).slice(0, most),
       recording: (most, {tenant}) => link.ask('recording', most, tenant),
+    },
+    live: {
+      look: (cursor) => link.ask('liveLook', cursor ?? null),
+      decision: (requestId) => link.ask('liveDecision', requestId),
+      cancel: (requestId) => link.ask('liveCancel', requestId),
     },
     blobs: {
       of: (digest) => link.ask('blobAt', digest),

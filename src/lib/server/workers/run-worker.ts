@@ -6,6 +6,7 @@ import {OllamaxError} from '../../errors.ts'
 import type {Exchange} from '../../gateway/exchange.ts'
 import type {Gateway} from '../../gateway/gateway.ts'
 import {hubOver} from '../../gateway/hub-over.ts'
+import {HubSource} from '../../gateway/live/hub-source.ts'
 import {makeTools} from '../../jobs/make-tools.ts'
 import {openUpstream, type Upstream} from '../../ollama/upstream.ts'
 import {openTracing, type Tracing} from '../../trace/tracing.ts'
@@ -19,6 +20,8 @@ import {remoteDispatcher, remoteParts, told} from './remote.ts'
 
 /** How often the primary is told what this process uses. */
 const USAGE_MS = 2000
+/** How often it is told what nodes have written. */
+const TOKENS_MS = 1000
 
 /**
  * Answers clients on behalf of the process that has forked this one, until that one ends or wants it to end: it reads
@@ -52,6 +55,8 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     keys(list, wanted) {
       keys = {ring: new Keyring(list), wanted}
     },
+    requests: () => source.requests(),
+    cancelRequest: (requestId) => source.cancel(requestId),
     heard() {},
     drain: drained.resolve,
   }
@@ -67,13 +72,16 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
   })
   const ended = (exchange: Exchange) => {
     const record = recordOf(exchange)
-    link.tell('ended', record, exchange.route.kind === 'inference', exchange.id)
+    const inference = exchange.route.kind === 'inference'
+    if (inference) source.ended(exchange)
+    link.tell('ended', record, inference, exchange.id)
     exchange.trace?.end(record)
   }
   const hub = hubOver(() => fleet, {
     failed: (node, kind) => link.tell('failed', node, kind),
     ended,
   })
+  const source = new HubSource(hub)
   hub.use(remoteDispatcher(link, (node) => fleet.opening(node)))
   process.on('message', (batch) => link.receive(batch))
   let tracing: Tracing | undefined
@@ -101,6 +109,10 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     }
     tellUsage()
     setInterval(tellUsage, USAGE_MS)
+    setInterval(() => {
+      const counts = [...source.tokens()]
+      if (counts.length > 0) link.tell('tokens', counts)
+    }, TOKENS_MS)
     link.tell('listening', gateway.url)
     await gateway.drain(await drained.promise)
   } catch (error) {

@@ -2,6 +2,7 @@ import {once} from 'node:events'
 import type {AddressInfo} from 'node:net'
 import {createServer} from 'node:net'
 import type {Dispatcher} from '../../balancer/dispatcher.ts'
+import type {LiveRequest} from '../../cluster/live.ts'
 import type {Reading} from '../../cluster/reading.ts'
 import {steadyMs} from '../../gateway/clock.ts'
 import type {FleetNode} from '../../gateway/fleet.ts'
@@ -15,6 +16,8 @@ import type {NodeCopy, PrimaryDesk, WorkerSettings} from './desks.ts'
 import {Switchboard} from './switchboard.ts'
 import type {Hand} from './worker-process.ts'
 
+/** A worker that has not said by then what it is doing is left out. */
+const ANSWER_MS = 1000
 /** More decisions than anybody can ask for. */
 const ALL = Number.MAX_SAFE_INTEGER
 
@@ -24,6 +27,8 @@ export class WorkersFront implements Front {
   readonly #core: Core
   readonly #crew: Crew
   #listen: ListenAddress
+  /** Tokens by node that workers have told of and nobody has asked for. */
+  #tokens = new Map<string, number>()
 
   constructor(core: Core, size: number) {
     this.#core = core
@@ -66,6 +71,30 @@ export class WorkersFront implements Front {
     for (const {link} of this.#crew.hands()) link.tell('read', copy)
   }
 
+  async requests(): Promise<LiveRequest[]> {
+    const told = await this.#askAll((link) => link.ask('requests'))
+    return told.flat()
+  }
+
+  tokens(): ReadonlyMap<string, number> {
+    const tokens = this.#tokens
+    this.#tokens = new Map()
+    return tokens
+  }
+
+  async cancel(requestId: string): Promise<boolean> {
+    const had = await this.#askAll((link) => link.ask('cancelRequest', requestId))
+    return had.includes(true)
+  }
+
+  /** What those workers say that answer in time; the others may be about to end. */
+  async #askAll<T>(question: (link: Hand['link']) => Promise<T>): Promise<T[]> {
+    const said: T[] = []
+    const asked = this.#crew.hands().map(async ({link}) => said.push(await question(link)))
+    await within(Promise.allSettled(asked), ANSWER_MS)
+    return said
+  }
+
   async open(): Promise<string> {
     // All of them, also one that is started later, have to mean the same one.
     if (this.#listen.port === 0) this.#listen = await freePort(this.#listen)
@@ -95,7 +124,7 @@ export class WorkersFront implements Front {
 
   #desk(hand: Hand): Omit<PrimaryDesk, 'listening' | 'unable'> {
     const {sink} = this
-    const {log, metrics, insight, limiter, blobs, running, ended} = this.#core
+    const {log, metrics, insight, live, limiter, blobs, running, ended} = this.#core
     return {
       submit: (request) => sink.submit(hand, request),
       began: (id) => sink.began(hand, id),
@@ -127,6 +156,13 @@ export class WorkersFront implements Front {
       view: () => insight.view(),
       decisions: () => insight.decisions(ALL, () => true),
       recording: (most, tenant) => insight.recording(most, this.#asker(tenant)),
+      tokens: (counts) => {
+        for (const [node, count] of counts)
+          this.#tokens.set(node, (this.#tokens.get(node) ?? 0) + count)
+      },
+      liveLook: (cursor) => live.look(cursor ?? undefined),
+      liveDecision: (requestId) => live.decision(requestId),
+      liveCancel: (requestId) => live.cancel(requestId),
       metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
       blobAt: (digest) => blobs.of(digest),
       blobLies: (digest, node) => blobs.remember(digest, node),
