@@ -217,9 +217,7 @@ export class Dispatcher {
   }
 
   /** Requests that a node has in hand. */
-  inFlight(node: string): number {
-    return this.#fleet.nodes.get(node)?.inFlight ?? 0
-  }
+  readonly inFlight = (node: string): number => this.#fleet.nodes.get(node)?.inFlight ?? 0
 
   /** How things stand, for metrics and `top`. */
   view(nowMs: number): FleetView {
@@ -233,9 +231,7 @@ export class Dispatcher {
   }
 
   /** What was learned, to be kept and given to the next one. */
-  rates(): Rates {
-    return this.#fleet.rates()
-  }
+  readonly rates = (): Rates => this.#fleet.rates()
 
   /** Takes over what was learned elsewhere, as `rates()` returned it there, where it is newer. */
   readonly adopt = (rates: Rates): void => this.#fleet.adopt(rates)
