@@ -18,7 +18,7 @@ export const CATALOGUE = {
   },
   NEEDS_TTY: {
     exit: EXIT.usage,
-    about: 'a question would have to be asked, and there is no terminal',
+    about: 'a terminal is needed, to ask a question or to draw on, and there is none',
   },
   CONFIRM_NEEDED: {exit: EXIT.usage, about: 'a destructive command without a terminal needs --yes'},
   NOT_CONFIRMED: {

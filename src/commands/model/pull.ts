@@ -1,6 +1,12 @@
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {labelSelectorFlag, modelArg, nodesFlag, progressFlag} from '../../lib/cli/flags.ts'
+import {
+  forceModelFlag,
+  labelSelectorFlag,
+  modelArg,
+  nodesFlag,
+  progressFlag,
+} from '../../lib/cli/flags.ts'
 import type {PulledModel} from '../../lib/jobs/pull-model.ts'
 
 export type ModelPullResult = PulledModel
@@ -26,6 +32,7 @@ export default class ModelPull extends BaseCommand {
       helpValue: 'URL',
     }),
     insecure: Flags.boolean({summary: 'take a registry without a certificate'}),
+    force: forceModelFlag(),
     progress: progressFlag(),
   }
 
@@ -38,12 +45,12 @@ export default class ModelPull extends BaseCommand {
       import('../../lib/jobs/node-failure.ts'),
     ])
     const {model} = args
-    const {replicas, insecure, registry} = flags
+    const {replicas, insecure, registry, force} = flags
     const tools = this.tools(flags)
     const selection = {names: flags.nodes, labels: flags.label}
     const result = await this.withProgress(flags.progress, async (report) => {
       const to = await chooseTargets(tools, {model, selection, replicas})
-      return pullModel(tools, {model, to, insecure, registry, report})
+      return pullModel(tools, {model, to, insecure, registry, force, report})
     })
     this.say(describePulled(result))
     const failure = failureAmong(result.nodes, 'did not get the model')

@@ -3,9 +3,9 @@ import {createHmac, timingSafeEqual} from 'node:crypto'
 /** A ticket says for some time on whose key's behalf a node pulls: its Ollama cannot send the key with every request. */
 const PREFIX = 'oxt-'
 /** Longer than any pull. */
-export const TICKET_MS = 24 * 3_600_000
+const TICKET_MS = 24 * 3_600_000
 
-/** Makes a ticket for a key, good until `TICKET_MS` from now. Nobody without the secret can make or change one. */
+/** Makes a ticket for a key, good for a day. Nobody without the secret can make or change one. */
 export function makeTicket(secret: string, keyId: string, nowMs: number): string {
   const told = `${Buffer.from(keyId).toString('base64url')}.${Math.floor(nowMs) + TICKET_MS}`
   return `${PREFIX}${told}.${sealOf(secret, told)}`

@@ -223,8 +223,8 @@ export class Dispatcher {
 
   /** How things stand, for metrics and `top`. */
   view(nowMs: number): FleetView {
-    const counts = {...this.#budget.counts(nowMs), delayed: this.#delayed.size}
-    return viewOf(this.#fleet, counts, nowMs)
+    const delayed = this.#delayed.size
+    return viewOf(this.#fleet, {...this.#budget.counts(nowMs), delayed}, nowMs)
   }
 
   /** The policy in force and the nodes as they have shown themselves, for a replay. */
@@ -236,6 +236,9 @@ export class Dispatcher {
   rates(): Rates {
     return this.#fleet.rates()
   }
+
+  /** Takes over what was learned elsewhere, as `rates()` returned it there, where it is newer. */
+  readonly adopt = (rates: Rates): void => this.#fleet.adopt(rates)
 
   /** Sends it, queues it or refuses it. */
   #place(job: Job, nowMs: number): void {

@@ -48,6 +48,8 @@ function endBadly(error: unknown): void {
 
 /** oclif prints by the console, which keeps quiet about an output that cannot be written. */
 async function heard(print: () => Promise<void>): Promise<void> {
+  // oclif does not know of our themes.
+  if (process.env.OLLAMAX_THEME === 'none') process.env.NO_COLOR ||= '1'
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // Whoever has read enough of a help is content.
     if (error.code !== 'EPIPE') endBadly(error)

@@ -42,7 +42,7 @@ export function fleetModels(readings: readonly Reading[]): FleetModel[] {
     for (const tag of reading.models) {
       const key = modelKey(tag.name)
       const found = {node: reading.node, tag, loaded: digests.has(tag.digest)}
-      byKey.set(key, [...(byKey.get(key) ?? []), found])
+      append(byKey, key, found)
     }
   }
   return [...byKey.values()].map(modelOf).sort((a, b) => a.name.localeCompare(b.name, 'en'))
@@ -68,8 +68,7 @@ function modelOf(all: readonly Found[]): FleetModel {
 
 function versionsOf(all: readonly Found[]): ModelVersion[] {
   const byDigest = new Map<string, Found[]>()
-  for (const found of all)
-    byDigest.set(found.tag.digest, [...(byDigest.get(found.tag.digest) ?? []), found])
+  for (const found of all) append(byDigest, found.tag.digest, found)
   const newest = (found: readonly Found[]) =>
     found.reduce((latest, {tag}) => (tag.modifiedAt > latest ? tag.modifiedAt : latest), '')
   return [...byDigest.entries()]
@@ -82,3 +81,9 @@ function versionsOf(all: readonly Found[]): ModelVersion[] {
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+
+function append(groups: Map<string, Found[]>, key: string, found: Found): void {
+  const group = groups.get(key)
+  if (group) group.push(found)
+  else groups.set(key, [found])
+}

@@ -9,6 +9,7 @@ import {storeSource} from '../models/store-blobs.ts'
 import {withLock} from '../state/lock.ts'
 import {openSource} from './copy-model.ts'
 import {eachOf} from './each-of.ts'
+import {memoryOf} from './memory-of.ts'
 import {failureOf, type NodeFailure} from './node-failure.ts'
 import {openNodeStore} from './node-store.ts'
 import {observe} from './observe.ts'
@@ -25,6 +26,8 @@ export interface PullModelOptions {
   readonly insecure?: boolean
   /** Address of a registry, as the nodes reach it, that is asked instead of the model's own: a gateway's, say. */
   readonly registry?: string | undefined
+  /** Bring it also to nodes where it can never run. */
+  readonly force?: boolean | undefined
   readonly report: Reporter
   readonly signal?: AbortSignal
 }
@@ -163,8 +166,11 @@ async function viaOne(
 
 async function pullHere(tools: PullTools, node: SshNode, call: Call): Promise<void> {
   const {signal, sudoPassword, insecure = false} = call
-  const store = await openNodeStore(tools, node, {access: 'read', sudoPassword, signal})
-  await pullOnNode(tools, node, {...call, insecure, freeBytes: store.look.freeBytes})
+  const [store, memory] = await Promise.all([
+    openNodeStore(tools, node, {access: 'read', sudoPassword, signal}),
+    memoryOf(tools, node),
+  ])
+  await pullOnNode(tools, node, {...call, insecure, memory, freeBytes: store.look.freeBytes})
 }
 
 async function copies(

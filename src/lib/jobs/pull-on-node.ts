@@ -4,21 +4,28 @@ import type {Reporter} from '../cluster/report.ts'
 import {roundSize} from '../cluster/size.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
 import {deleteModel, nameModel, pull} from '../ollama/client.ts'
+import type {Endpoint} from '../ollama/endpoint.ts'
+import {checkMemory} from './check-memory.ts'
+import type {NodeMemory} from './memory-of.ts'
 import type {Tools} from './tools.ts'
 
 export interface PullOnNodeOptions {
   readonly model: string
-  readonly insecure: boolean
+  readonly insecure?: boolean
   /** Address of the registry that is asked instead of the model's own; the model gets its own name all the same. */
   readonly registry?: string | undefined
   /** Room where its models lie; absent: unknown. */
-  readonly freeBytes: number | undefined
+  readonly freeBytes?: number | undefined
+  /** Absent: unknown. */
+  readonly memory?: NodeMemory | undefined
+  /** Pull it also where it can never run. */
+  readonly force?: boolean | undefined
   readonly report: Reporter
   readonly signal: AbortSignal
 }
 
 /** A large model's checksum is reckoned in silence. */
-export const PULL_LIMITS = {
+const PULL_LIMITS = {
   connectTimeoutMs: 30_000,
   headersTimeoutMs: 60_000,
   idleTimeoutMs: 600_000,
@@ -37,41 +44,58 @@ export async function pullOnNode(
   node: NodeSpec,
   options: PullOnNodeOptions,
 ): Promise<void> {
-  const {model, report, signal} = options
-  const step = `pull ${model}`
-  const subject = node.name
-  const beganMs = performance.now()
-  const sums = new Sums()
-  let toldMs = 0
-  report({kind: 'start', subject, step})
   try {
-    const endpoint = await tools.endpoint(node)
-    const source = sourceOf(options)
-    const request = {model: source.model, ...(source.insecure ? {insecure: true} : {})}
-    for await (const line of pull(endpoint, request, {signal, ...PULL_LIMITS})) {
-      const {digest, total, completed} = line
-      if (digest === undefined || total === undefined) continue
-      sums.add(digest, total, completed ?? 0)
-      checkRoom(node.name, sums, options)
-      const nowMs = performance.now()
-      if (nowMs - toldMs < EVERY_MS && sums.done < sums.total) continue
-      toldMs = nowMs
-      report({kind: 'bytes', subject, step, done: sums.done, total: sums.total})
-    }
-    if (source.model !== model) {
-      const call = {signal, ...NAMING}
-      await nameModel(endpoint, {source: source.model, destination: model}, call)
-      await deleteModel(endpoint, source.model, call)
-    }
-    report({kind: 'done', subject, step, ms: performance.now() - beganMs})
+    await pullAt(await tools.endpoint(node), node.name, options)
   } catch (error) {
-    signal.throwIfAborted()
-    throw translated(error, {model, node: node.name}, options.registry)
+    options.signal.throwIfAborted()
+    throw translated(error, {model: options.model, node: node.name}, options.registry)
   }
 }
 
+/**
+ * As `pullOnNode`, of any Ollama, with its errors as they are. What is reported are the bytes of all files together:
+ * Ollama tells of one after the other.
+ */
+export async function pullAt(
+  endpoint: Endpoint,
+  subject: string,
+  options: PullOnNodeOptions,
+): Promise<void> {
+  const {model, report, signal} = options
+  const step = `pull ${model}`
+  const beganMs = performance.now()
+  const sums = new Sums()
+  let toldMs = 0
+  let looked = 0
+  report({kind: 'start', subject, step})
+  const source = sourceOf(options)
+  const request = {model: source.model, ...(source.insecure ? {insecure: true} : {})}
+  for await (const line of pull(endpoint, request, {signal, ...PULL_LIMITS})) {
+    const {digest, total, completed} = line
+    if (digest === undefined || total === undefined) continue
+    sums.add(digest, total, completed ?? 0)
+    // How large it is, is told file by file.
+    if (sums.total > looked) {
+      looked = sums.total
+      const {memory, force = false} = options
+      checkMemory({node: subject, model, sizeBytes: looked, memory, force, report})
+    }
+    checkRoom(subject, sums, options)
+    const nowMs = performance.now()
+    if (nowMs - toldMs < EVERY_MS && sums.done < sums.total) continue
+    toldMs = nowMs
+    report({kind: 'bytes', subject, step, done: sums.done, total: sums.total})
+  }
+  if (source.model !== model) {
+    const call = {signal, ...NAMING}
+    await nameModel(endpoint, {source: source.model, destination: model}, call)
+    await deleteModel(endpoint, source.model, call)
+  }
+  report({kind: 'done', subject, step, ms: performance.now() - beganMs})
+}
+
 /** What the node is asked for: the model by its own name, or as another registry names it. */
-function sourceOf({model, insecure, registry}: PullOnNodeOptions) {
+function sourceOf({model, insecure = false, registry}: PullOnNodeOptions) {
   if (registry === undefined) return {model, insecure}
   const {protocol, host} = new URL(registry)
   const {namespace, model: own, tag} = parseModelName(model) ?? {}

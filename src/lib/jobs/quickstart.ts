@@ -6,10 +6,11 @@ import type {Reporter} from '../cluster/report.ts'
 import type {ModelWish} from '../engine/install/choose-model.ts'
 import {PINS} from '../engine/pins.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
-import {generate, pull} from '../ollama/client.ts'
+import {generate} from '../ollama/client.ts'
 import type {Endpoint} from '../ollama/endpoint.ts'
 import {readNode} from '../ollama/read-node.ts'
 import {keepReadings} from '../state/readings.ts'
+import {pullAt} from './pull-on-node.ts'
 import {engineEndpoint, startEngine} from './start-engine.ts'
 import type {Tools} from './tools.ts'
 
@@ -134,14 +135,8 @@ async function localModel(tools: QuickstartTools, local: Local): Promise<string>
     throw new OllamaxError('MODEL_NOT_FOUND', `the Ollama on this machine has ${lack}`, {
       suggestions: [`ollama pull ${name}`, 'ollamax quickstart --embedded'],
     })
-  const step = {subject: 'local', step: `pull ${name}`}
-  const started = performance.now()
-  report({kind: 'start', ...step})
-  const limits = {signal: tools.signal, idleTimeoutMs: 120_000}
   try {
-    for await (const {total, completed} of pull(local.endpoint, {model: name}, limits))
-      if (completed !== undefined)
-        report({kind: 'bytes', ...step, done: completed, ...(total === undefined ? {} : {total})})
+    await pullAt(local.endpoint, 'local', {model: name, report, signal: tools.signal})
   } catch (error) {
     tools.signal.throwIfAborted()
     throw new OllamaxError(
@@ -153,7 +148,6 @@ async function localModel(tools: QuickstartTools, local: Local): Promise<string>
       },
     )
   }
-  report({kind: 'done', ...step, ms: performance.now() - started})
   return name
 }
 

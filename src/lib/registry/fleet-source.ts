@@ -29,6 +29,8 @@ const SEEN_MS = 60_000
 export function fleetSource({nodes, open}: FleetSourceOptions): RegistrySource {
   const seen = new Map<string, {readonly store: Store; readonly atMs: number}>()
   const turns = new Map<string, Turns>()
+  /** Of the files of all manifests that were given. */
+  const sizes = new Map<string, number>()
   const up = () => nodes().filter((it) => it.spec.kind === 'ssh' && it.reading?.kind === 'up')
   const opened = async (spec: NodeSpec, manifests: readonly string[], signal: AbortSignal) => {
     const store = await open(spec, manifests, signal)
@@ -54,38 +56,40 @@ export function fleetSource({nodes, open}: FleetSourceOptions): RegistrySource {
           const store = await opened(spec, [path], signal)
           const bytes = store.look.manifests.get(path)
           const manifest = bytes && parseManifest(bytes, `${model} on ${spec.name}`)
-          return manifest && isWhole(manifest, store) ? manifest : undefined
+          if (!manifest || !isWhole(manifest, store)) return undefined
+          for (const {digest, sizeBytes} of blobsOf(manifest)) sizes.set(digest, sizeBytes)
+          return manifest
         }),
       )
     },
     async blob(_, digest, signal) {
-      const has = ({spec}: {readonly spec: NodeSpec}) =>
-        seen.get(spec.name)?.store.look.blobs.has(digest) ?? false
+      const whole = sizes.get(digest)
+      const sizeIn = ({spec}: {readonly spec: NodeSpec}) =>
+        seen.get(spec.name)?.store.look.blobs.get(digest)?.sizeBytes ?? -1
       // The gateway may have been started since the manifest was asked for.
-      const others = up().filter((node) => !has(node))
+      if (whole === undefined)
+        await Promise.all(up().map(({spec}) => storeOf(spec, signal).catch(() => undefined)))
+      // What was cut off somewhere is smaller than it is.
+      const nodes = [...up()].sort((a, b) => sizeIn(b) - sizeIn(a))
       return firstThat(
-        [...up().filter(has), ...others].map(
-          ({spec}) =>
-            async (): Promise<OpenBlob | undefined> => {
-              const blob = (await storeOf(spec, signal)).look.blobs.get(digest)
-              return (
-                blob && {
-                  sizeBytes: blob.sizeBytes,
-                  read: (part, {take, signal: until}) => {
-                    const read = async () =>
-                      readPart(await storeOf(spec, until), blob, {...part, take, signal: until})
-                    return turnsOf(spec.name)
-                      .run(read, until)
-                      .catch((error: unknown) => {
-                        // Its connection may be gone: the next one looks anew.
-                        seen.delete(spec.name)
-                        throw error
-                      })
-                  },
-                }
-              )
+        nodes.map(({spec}) => async (): Promise<OpenBlob | undefined> => {
+          const blob = (await storeOf(spec, signal)).look.blobs.get(digest)
+          if (!blob || (whole !== undefined && blob.sizeBytes !== whole)) return undefined
+          return {
+            sizeBytes: blob.sizeBytes,
+            read: (part, {take, signal: until}) => {
+              const read = async () =>
+                readPart(await storeOf(spec, until), blob, {...part, take, signal: until})
+              return turnsOf(spec.name)
+                .run(read, until)
+                .catch((error: unknown) => {
+                  // Its connection may be gone: the next one looks anew.
+                  seen.delete(spec.name)
+                  throw error
+                })
             },
-        ),
+          }
+        }),
       )
     },
   }

@@ -2,9 +2,6 @@ import {messageOf, OllamaxError} from '../errors.ts'
 import {type Manifest, parseManifest} from '../models/manifest.ts'
 import {nameOf, type RegistryName} from './asked.ts'
 
-/** Ollama's own. */
-export const OFFICIAL = 'https://registry.ollama.ai'
-
 const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 const MAX_BYTES = 4 * 1024 * 1024
 const ASK_MS = 20_000

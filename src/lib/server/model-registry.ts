@@ -28,7 +28,7 @@ export type ModelRegistry = OpenRegistry
 
 /** Starts to offer models to the nodes' own pull: those of the nodes, then those of the cache's registry. */
 export async function modelRegistry(
-  tools: Pick<Tools, 'dial' | 'ask' | 'env'>,
+  tools: Pick<Tools, 'cluster' | 'dial' | 'ask' | 'env'>,
   {fleet, log, cache}: ModelRegistryOptions,
 ): Promise<ModelRegistry> {
   const sudoPassword = sudoPasswordOf(tools, undefined)

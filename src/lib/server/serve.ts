@@ -115,7 +115,10 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
     metrics.setKnown(running.names())
     if (options.registry) {
       const {modelRegistry} = await import('./model-registry.ts')
-      models = await modelRegistry(tools, {...options.registry, fleet, log})
+      models = await modelRegistry(
+        {...tools, cluster: source.cluster},
+        {...options.registry, fleet, log},
+      )
     }
     const url = await front.open()
     log.info('listening', {

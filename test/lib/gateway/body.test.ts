@@ -205,6 +205,23 @@ describe('prefix hashes', () => {
     expect(a.some((hash, at) => hash === b[at])).toBe(false)
   })
 
+  test('a byte that differs shows in its block and in all behind it', () => {
+    const hasher = new PrefixHasher()
+    const text = Buffer.from(JSON.stringify({prompt: 'lorem ipsum '.repeat(400)}))
+    const before = hash(hasher, text)
+    fc.assert(
+      fc.property(fc.integer({min: 0, max: before.length * 512 - 1}), (at) => {
+        const other = Buffer.from(text)
+        const start = walk(text)?.places.get('prompt')?.start ?? 0
+        if (at === 0) return
+        other[start + at] = (other[start + at] ?? 0) ^ 1
+        const after = hash(hasher, other)
+        const same = after.map((one, block) => one === before[block])
+        expect(same).toEqual(before.map((_, block) => block < Math.floor(at / 512)))
+      }),
+    )
+  })
+
   test('the model and the options before the prompt do not count', () => {
     const hasher = new PrefixHasher()
     const body = (model: string) => Buffer.from(JSON.stringify({model, prompt: 'p'.repeat(2000)}))
