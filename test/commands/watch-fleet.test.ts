@@ -40,11 +40,11 @@ function replace(file: string, text: string): void {
 test('without a gateway the nodes are read: the first frame is there at once, each node follows, one that dies is down', async () => {
   const [one, two] = [await node(), await node()]
   write([one, two])
-  const beganMs = performance.now()
   const watcher = watch()
-  await waitFor('the first frame', () => watcher.frames[0])
-  expect(performance.now() - beganMs).toBeLessThan(1000)
-  expect(watcher.frames[0]).toMatchObject({whole: true, order: ['n1', 'n2']})
+  const first = await waitFor('the first frame', () => watcher.frames[0])
+  // It waits for nobody.
+  expect(first).toMatchObject({whole: true, order: ['n1', 'n2']})
+  expect(first.nodes.map(({state}) => state)).toEqual(['unread', 'unread'])
   expect(watcher.links).toMatchObject([{state: 'live', source: {kind: 'nodes', why: /no gateway/}}])
   await waitFor('both up', () => [...watcher.nodes.values()].every(({state}) => state === 'up'))
   expect(watcher.node('n1')?.models).toMatchObject([{name: 'tiny:latest'}])

@@ -1,13 +1,14 @@
 // Somebody who watches, on the operator's side of a lab, for so many seconds; prints what he sees as JSON lines.
-//   live-child.ts machines|fleet SECONDS [SECONDS_BETWEEN_READINGS]
+//   live-child.ts machines|fleet|act SECONDS [SECONDS_BETWEEN_READINGS]
 
+import {fleetActions} from '../../src/lib/jobs/live/actions.ts'
 import {watchFleet} from '../../src/lib/jobs/live/watch-fleet.ts'
 import {MachineWatch} from '../../src/lib/jobs/live/watch-machines.ts'
 import {makeTools} from '../../src/lib/jobs/make-tools.ts'
 
 const [what = '', seconds = '1', every = '3'] = process.argv.slice(2)
 const stop = new AbortController()
-setTimeout(() => stop.abort(), Number(seconds) * 1000)
+const timer = setTimeout(() => stop.abort(), Number(seconds) * 1000)
 const {signal} = new AbortController()
 const tools = makeTools({env: process.env, signal})
 const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`)
@@ -21,6 +22,14 @@ if (what === 'machines') {
   watch.set(await tools.cluster())
   await new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
   await watch.close()
+} else if (what === 'act') {
+  const actions = fleetActions(tools)
+  const log: string[] = []
+  const following = actions.followLogs('h1', (text) => log.push(text), stop.signal)
+  const restarted = await actions.restart('h1', (text) => print({text}))
+  stop.abort()
+  await following
+  print({restarted, log: log.join('')})
 } else
   await watchFleet(tools, {
     signal: stop.signal,
@@ -30,5 +39,6 @@ if (what === 'machines') {
       for (const event of events) print({event})
     },
   })
+clearTimeout(timer)
 await tools.close()
 print({ended: atMs(), cpu: process.cpuUsage()})

@@ -32,6 +32,9 @@ interface Line {
   readonly told?: LiveNode
   readonly event?: {readonly event: string; readonly node: string}
   readonly ended?: number
+  readonly text?: string
+  readonly restarted?: {readonly version?: string}
+  readonly log?: string
 }
 
 const CHILD = join(import.meta.dirname, 'live-child.ts')
@@ -96,6 +99,18 @@ test('what it costs a machine is at most one per cent of a core', {timeout: 200_
 })
 
 const percent = (share: number) => `${(share * 100).toFixed(2)} %`
+
+test('a service is restarted while its journal is followed, and nothing follows it afterwards', async () => {
+  const lines = await watch(['act', '100'])
+  const done = lines.find(({restarted}) => restarted)
+  expect(done?.restarted?.version).toMatch(/^\d+\.\d+/)
+  expect(done?.log).toMatch(/ollama/i)
+  expect(lines.map(({text}) => text)).toContain('restart Ollama')
+  await waitFor(
+    'nothing to follow',
+    async () => (await lab.exec(1, "pgrep -fc '[j]ournalctl.*-f' || :")).trim() === '0',
+  )
+})
 
 test('a fleet is seen whole, a node that is switched off is down, and the watch ends in time all the same', async () => {
   await lab.power.cut(2)

@@ -53,7 +53,7 @@ In --model, * and ? do not cross a /: "*" is every model of Ollama's library, "h
     }),
     admin: Flags.boolean({
       summary:
-        'it may also see how the gateway decides, its nodes and their errors (ollamax route)',
+        'it may also see how the gateway decides, its nodes and their errors, and end requests',
     }),
     'ssh-key': Flags.string({
       summary: 'public key that the ollama command signs with; `-`: from stdin',

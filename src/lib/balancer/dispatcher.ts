@@ -18,7 +18,7 @@ import {Fleet} from './fleet.ts'
 import type {FleetPulse, FleetView} from './fleet-view.ts'
 import {chooseHedge, hedgeAfterMs, noteHedged} from './hedge.ts'
 import {type Attempt, Job} from './job.ts'
-import {learnFrom} from './learn-from.ts'
+import {crowdNow, learnFrom} from './learn-from.ts'
 import {DEFAULT_LIMITS, type DispatchLimits} from './limits.ts'
 import {Lobby} from './lobby.ts'
 import type {ModelState} from './model-state.ts'
@@ -144,10 +144,7 @@ export class Dispatcher {
     const attempt = job?.attempt
     if (!job || !attempt) return
     const {replica} = attempt
-    const crowd = {
-      crowding: (attempt.crowding + replica.crowding()) / 2,
-      beside: Math.min(attempt.beside, replica.at.besideOf(replica)),
-    }
+    const crowd = crowdNow(attempt)
     this.#vacate(job, attempt)
     if (outcome.kind === 'failed') this.#failed(job, attempt, outcome, nowMs)
     else {

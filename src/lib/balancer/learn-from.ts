@@ -14,6 +14,14 @@ export interface Crowd {
   readonly beside: number
 }
 
+/** Of an attempt that is just ending: to be asked while it still counts. */
+export function crowdNow({replica, crowding, beside}: Attempt): Crowd {
+  return {
+    crowding: (crowding + replica.crowding()) / 2,
+    beside: Math.min(beside, replica.at.besideOf(replica)),
+  }
+}
+
 /** Takes from an answer all that it tells of its node and its model. */
 export function learnFrom(
   {job, attempt, crowd}: {readonly job: Job; readonly attempt: Attempt; readonly crowd: Crowd},

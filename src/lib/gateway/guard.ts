@@ -13,7 +13,7 @@ export interface Admitted {
   readonly priority: Priority
   /** Answers that break off are taken up by another node. */
   readonly continues: boolean
-  /** It may see what stands behind the gateway: the pages of /ollamax/v1, and why a node failed. */
+  /** It may see what stands behind the gateway, the pages of /ollamax/v1 and why a node failed, and end requests. */
   readonly admin: boolean
   /** Every model may be used: no body needs to be read for the sake of rights. */
   readonly everyModel: boolean
