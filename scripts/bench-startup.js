@@ -66,6 +66,12 @@ try {
       cluster: 'one',
     },
     {name: 'node list, 20 nodes', goal: 3.3, argv: [bin, 'node', 'list'], cluster: 'twenty'},
+    {
+      name: 'Tab key, 20 nodes',
+      goal: 2.5,
+      argv: [bin, 'complete', 'bash', 'ollamax node show n1', ':='],
+      cluster: 'twenty',
+    },
     ...Object.keys(manifest.commands)
       .filter((id) => !manifest.commands[id].hidden)
       .map((id) => ({

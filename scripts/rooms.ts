@@ -22,6 +22,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   provision: ['cluster', 'ssh'],
   // `provision`: how a script becomes root, and the headers of tar.
   models: ['cluster', 'ssh', 'ollama', 'provision'],
+  // `engine`: downloads that go on where they stopped. `state`: a lock between processes.
+  registry: ['cluster', 'models', 'engine', 'state'],
   holder: ['cluster', 'ssh', 'ollama', 'state'],
   // Which lines of a batch are asked, how many at once, and what becomes of them.
   batch: ['cluster'],
@@ -52,6 +54,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'ollama',
     'state',
     'gateway',
+    'registry',
     'metrics',
     'log',
     'trace',
@@ -86,6 +89,9 @@ export const OWNERS: Readonly<Record<string, readonly string[]>> = {
   ajv: ['jobs'],
   ink: ['tui'],
   react: ['tui'],
+  marked: ['tui'],
+  'highlight.js': ['tui'],
+  'string-width': ['tui'],
   '@inquirer/prompts': ['cli'],
   'cli-table3': ['cli'],
   '@oclif/core': ['cli', 'commands'],

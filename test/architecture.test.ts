@@ -85,6 +85,6 @@ test('what is published is the program and nothing of its workshop', () => {
   expect(paths).toContain('bin/run.js')
   expect(paths).toContain('oclif.manifest.json')
   const known =
-    /^(bin\/(run\.js|package\.json)|dist\/|oclif\.manifest\.json$|package\.json$|README\.md$|LICENSE$)/
+    /^(bin\/(run\.js|package\.json)|dist\/|man\/|oclif\.manifest\.json$|package\.json$|README\.md$|LICENSE$)/
   expect(paths.filter((path) => !known.test(path))).toEqual([])
 })

@@ -30,7 +30,7 @@ export default class Run extends AnswerCommand {
 
   async #withoutPrompt(model: string, flags: object): Promise<RunResult> {
     if (isatty(0) && !this.jsonEnabled()) {
-      const {chatHere} = await import('../lib/cli/line-chat.ts')
+      const {chatHere} = await import('../lib/cli/chat/chat-here.ts')
       await chatHere(this.tools(flags), {model, flags, signal: this.signal, drawn: this.drawn})
       return this.exit(0)
     }

@@ -2,6 +2,7 @@ import {readFileSync} from 'node:fs'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {colorsOn, paint} from '../lib/cli/paint.ts'
 import {
+  registrySettings,
   type ServeFlags,
   type ServiceFlags,
   serveFlags,
@@ -29,6 +30,7 @@ export default class Serve extends BaseCommand {
     '<%= config.bin %> serve --listen 0.0.0.0:11435 --tls-cert cert.pem --tls-key key.pem',
     '<%= config.bin %> serve --workers 4',
     '<%= config.bin %> serve --reconcile',
+    '<%= config.bin %> serve --registry --registry-cache /var/cache/ollamax',
     '<%= config.bin %> serve --install --dry-run',
     'sudo <%= config.bin %> serve --install --listen 0.0.0.0:11435',
   ]
@@ -57,6 +59,7 @@ export default class Serve extends BaseCommand {
       openToNetwork: flags['open-to-network'],
       drainMs: parseDuration(flags['drain-timeout']),
       ...(flags.reconcile ? {reconcile: reconcileOf(flags)} : {}),
+      ...registrySettings(flags),
       signal: this.signal,
       log: {
         stream: stderr,
@@ -77,6 +80,8 @@ export default class Serve extends BaseCommand {
     const {installService, uninstallService} = await import('../lib/server/service/service.ts')
     const {parseListen} = await import('../lib/server/listen-address.ts')
     const {describeService} = await import('../lib/cli/describe-service.ts')
+    // A service that cannot start is better not made.
+    registrySettings(flags)
     const work = flags.uninstall ? uninstallService : installService
     const result = await work(this.tools(flags), {
       ...{user: flags.user, dryRun: flags['dry-run'] ?? false, yes: flags.yes ?? false},

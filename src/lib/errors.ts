@@ -91,6 +91,7 @@ export const CATALOGUE = {
     exit: EXIT.failure,
     about: 'a program that the cluster file names as a hook failed, or may not be run',
   },
+  STEP_FAILED: {exit: EXIT.failure, about: 'a command that the tour ran failed'},
   REMOTE_EXIT: {exit: EXIT.failure, about: 'a command on a node ended with a non-zero exit code'},
   // models
   MODEL_DAMAGED: {

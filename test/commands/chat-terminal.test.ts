@@ -30,10 +30,10 @@ function atTerminal(...words: string[]) {
 }
 const answers = () => node.requests.filter(({path}) => path === '/api/chat')
 
-test('Ctrl-C ends the answer and not the chat, Ctrl-D leaves', async () => {
+test('line by line: Ctrl-C ends the answer and not the chat, Ctrl-D leaves', async () => {
   node = await startFakeOllama({decodeTokensPerS: 20, answerTokens: 500})
   home = clusterHome([node])
-  const chat = atTerminal('chat', 'tiny')
+  const chat = atTerminal('chat', 'tiny', '--plain')
   await waitFor('the prompt', () => chat.out().includes('>>> '))
   chat.type('hello\r')
   await waitFor('an answer', () => answers().length === 1)
@@ -58,7 +58,7 @@ test('run without a prompt begins a chat at a terminal', async () => {
   node = await startFakeOllama({})
   home = clusterHome([node])
   const chat = atTerminal('run', 'tiny')
-  await waitFor('the prompt', () => chat.out().includes('>>> '))
+  await waitFor('the prompt', () => chat.out().includes('>>>'))
   chat.type('/bye\r')
   expect(await chat.ended).toBe(0)
 })

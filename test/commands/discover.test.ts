@@ -30,7 +30,9 @@ test('a range is probed after a yes alone; SSH and Ollama are told apart from wh
   expect([asked.code, asked.stderr]).toEqual([2, expect.stringContaining('CONFIRM_NEEDED')])
   expect(asked.stderr).toContain('3 addresses')
   expect(ollama.requests).toHaveLength(0)
-  const found = await probe('127.0.0.1-127.0.0.3', '--yes', '--json')
+  const found = await probe('127.0.0.1-127.0.0.3', '--yes', '--json', '--progress', 'json')
+  const last = JSON.parse(found.stderr.trimEnd().split('\n').at(-1) ?? '')
+  expect(last).toMatchObject({kind: 'bytes', done: 3, total: 3, unit: 'addresses'})
   const {machines} = JSON.parse(found.stdout)
   expect(machines[0]).toMatchObject({
     address: '127.0.0.1',

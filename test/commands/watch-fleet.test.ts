@@ -228,6 +228,42 @@ test('actions drain, undrain and pull, and say what they cannot do', async () =>
   for (const [work, code] of failing) await expect(work()).rejects.toMatchObject({code})
 })
 
+test('of two hundred nodes each is seen, with or without a gateway, and those that die are told', async () => {
+  const nodes = await Promise.all(Array.from({length: 200}, () => node()))
+  const file = write(nodes)
+  const up = (watcher: Watcher) =>
+    [...watcher.nodes.values()].filter(({state}) => state === 'up').length
+  const reading = watch()
+  await waitFor('all of them', () => up(reading) === 200, {timeoutMs: 20_000})
+  expect(reading.order).toHaveLength(200)
+  const gateway = await serve()
+  withGateway(file, gateway.url)
+  await reading.link('the gateway', fromGateway)
+  await waitFor('all of them', () => up(reading) === 200, {timeoutMs: 20_000})
+  await Promise.all(nodes.slice(50, 60).map((one) => one.set({fault: {kind: 'refuse'}})))
+  await waitFor('ten down', () => up(reading) === 190, {timeoutMs: 20_000})
+  await waitFor('ten events', () =>
+    [50, 59].every((at) =>
+      reading.events.some(({event, node: name}) => event === 'down' && name === `n${at + 1}`),
+    ),
+  )
+}, 60_000)
+
+test('what the reconciler sees and does is told to whoever watches', async () => {
+  const one = await node({models: ['tiny']})
+  const file = write([one])
+  writeFileSync(file, `${readFileSync(file, 'utf8')}models: [{name: tiny, warm: true}]\n`)
+  const gateway = await serve(['--reconcile', '--reconcile-every', '1s'])
+  withGateway(file, gateway.url)
+  const watcher = watch()
+  await watcher.link('the gateway', fromGateway)
+  const names = () => watcher.events.map(({event}) => event)
+  await waitFor('it done', () =>
+    ['started', 'begun', 'done'].every((it) => names().includes(it as 'done')),
+  )
+  await waitFor('it loaded', () => names().includes('loaded'))
+})
+
 test('the watch ends when it is told to, wherever it is, and then nothing comes any more', async () => {
   const file = write([await node(), await node({fault: {kind: 'hang', on: 'all'}})])
   const watcher = watch()

@@ -1,7 +1,8 @@
 // Somebody who watches, on the operator's side of a lab, for so many seconds; prints what he sees as JSON lines.
 //   live-child.ts machines|fleet SECONDS [SECONDS_BETWEEN_READINGS]
-import {MachineWatch} from '../../src/lib/jobs/live/watch-machines.ts'
+
 import {watchFleet} from '../../src/lib/jobs/live/watch-fleet.ts'
+import {MachineWatch} from '../../src/lib/jobs/live/watch-machines.ts'
 import {makeTools} from '../../src/lib/jobs/make-tools.ts'
 
 const [what = '', seconds = '1', every = '3'] = process.argv.slice(2)

@@ -57,7 +57,9 @@ test('machines behind SSH tell how they are, and when the watch ends nothing of 
     ['h1', 1],
     ['h2', 2],
   ] as const) {
-    const readings = lines.flatMap((line) => (line.node === node && line.reading ? line.reading : []))
+    const readings = lines.flatMap((line) =>
+      line.node === node && line.reading ? line.reading : [],
+    )
     expect(readings.length).toBeGreaterThanOrEqual(3)
     const last = readings.at(-1)
     expect(last?.cores).toBeGreaterThan(0)

@@ -47,6 +47,8 @@ export function keyedGateways(): (...nodes: readonly FakeOptions[]) => Promise<K
     keyring: () => ring,
     limiter: new RateLimiter(),
     required: () => true,
+    ticketSecret: 'secret',
+    tls: false,
   })
   afterEach(async () => {
     for (const gateway of open.splice(0)) {

@@ -1,5 +1,6 @@
 import type {FleetEvent} from '../../src/lib/cluster/fleet-event.ts'
 import type {LiveFrame, LiveLink, LiveNode, LiveRequest} from '../../src/lib/cluster/live.ts'
+import type {WatchFleet} from '../../src/lib/cluster/live-actions.ts'
 import {type WatchFleetOptions, watchFleet} from '../../src/lib/jobs/live/watch-fleet.ts'
 import {makeTools} from '../../src/lib/jobs/make-tools.ts'
 import type {Tools} from '../../src/lib/jobs/tools.ts'
@@ -20,9 +21,9 @@ export class Watcher {
 
   constructor(env: NodeJS.ProcessEnv, options: Partial<WatchFleetOptions> = {}) {
     this.tools = makeTools({env, signal: this.#tools.signal})
-    this.ended = watchFleet(this.tools, {
-      machines: false,
-      ...options,
+    const watch: WatchFleet = (hooks) =>
+      watchFleet(this.tools, {machines: false, ...options, ...hooks})
+    this.ended = watch({
       signal: this.#stop.signal,
       onFrame: (frame) => this.#take(frame),
       onLink: (link) => this.links.push(link),

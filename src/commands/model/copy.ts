@@ -1,6 +1,6 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {progressFlag} from '../../lib/cli/flags.ts'
+import {forceModelFlag, progressFlag} from '../../lib/cli/flags.ts'
 import type {CopiedModel} from '../../lib/jobs/copy-model.ts'
 
 export type ModelCopyResult = CopiedModel
@@ -28,6 +28,7 @@ export default class ModelCopy extends BaseCommand {
     relay: Flags.boolean({
       summary: 'send the bytes through this machine, also where the nodes reach each other',
     }),
+    force: forceModelFlag(),
     progress: progressFlag(),
   }
 
@@ -45,6 +46,7 @@ export default class ModelCopy extends BaseCommand {
         from: flags.from,
         to: flags.to,
         relay: flags.relay,
+        force: flags.force,
         report,
       }),
     )

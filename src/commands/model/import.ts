@@ -1,6 +1,6 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {labelSelectorFlag, nodesFlag, progressFlag} from '../../lib/cli/flags.ts'
+import {forceModelFlag, labelSelectorFlag, nodesFlag, progressFlag} from '../../lib/cli/flags.ts'
 import type {ImportedModel} from '../../lib/jobs/import-model.ts'
 
 export type ModelImportResult = ImportedModel
@@ -18,6 +18,7 @@ export default class ModelImport extends BaseCommand {
     nodes: nodesFlag('nodes that are to have it; default: all'),
     label: labelSelectorFlag(),
     as: Flags.string({summary: 'another name for it there', helpValue: 'MODEL'}),
+    force: forceModelFlag(),
     progress: progressFlag(),
   }
 
@@ -31,7 +32,7 @@ export default class ModelImport extends BaseCommand {
     const tools = this.tools(flags)
     const selection = {names: flags.nodes, labels: flags.label}
     const result = await this.withProgress(flags.progress, (report) =>
-      importModel(tools, {file: args.file, selection, as: flags.as, report}),
+      importModel(tools, {file: args.file, selection, as: flags.as, force: flags.force, report}),
     )
     this.say(describeCopied(result))
     const failure = failureAmong(result.nodes, 'did not get the model')

@@ -69,6 +69,12 @@ export class Keyring {
     }
   }
 
+  /** The key with this id, if it is still good. */
+  byId(id: string, nowMs: number): Identified {
+    const key = this.keys.find((one) => one.id === id)
+    return key ? inTime(key, nowMs) : refused('unknown')
+  }
+
   #byToken(token: string, nowMs: number): Identified {
     const digest = hash('sha256', token, 'buffer')
     // The look-up's time may tell how much of a hash is right, and nobody can make a token to a hash they chose.

@@ -34,6 +34,18 @@ export class ContextRates {
     }
   }
 
+  /** Takes over what somebody else has learned since, by key, as `entries` returned it. */
+  adopt(key: string, kept: Readonly<Record<string, Rate>>): void {
+    for (const [name, rate] of Object.entries(kept)) {
+      const context = name.startsWith(`${key}@`) ? Number(name.slice(key.length + 1)) : undefined
+      if (name === key || context === this.#context) this.current = later(this.current, rate)
+      else if (context !== undefined && context > 0) {
+        const latest = later(this.#byContext.get(context), rate)
+        this.#byContext.set(context, latest)
+      }
+    }
+  }
+
   /** By key: the model's own for the present context, with `@` and the context for each known one. */
   entries(key: string): ReadonlyArray<readonly [string, Rate]> {
     const all = new Map(this.#byContext)
@@ -42,3 +54,6 @@ export class ContextRates {
     return [...own, ...[...all].map(([context, rate]) => [`${key}@${context}`, rate] as const)]
   }
 }
+
+const later = (known: Rate | undefined, other: Rate): Rate =>
+  known && known.atMs >= other.atMs ? known : other

@@ -31,7 +31,7 @@ import {busy, mayTake, nobody, unknown} from './refusal.ts'
 import type {Replica} from './replica.ts'
 import {RetryBudget} from './retry-budget.ts'
 import {Sessions, stickTo} from './sessions.ts'
-import {emptyTable, tableOf} from './table.ts'
+import {emptyTable, noLots, tableOf} from './table.ts'
 import {judge} from './verdict.ts'
 import {pulseOf, viewOf} from './view-of.ts'
 
@@ -223,8 +223,8 @@ export class Dispatcher {
 
   /** How things stand, for metrics and `top`. */
   view(nowMs: number): FleetView {
-    const counts = {...this.#budget.counts(nowMs), delayed: this.#delayed.size}
-    return viewOf(this.#fleet, counts, nowMs)
+    const delayed = this.#delayed.size
+    return viewOf(this.#fleet, {...this.#budget.counts(nowMs), delayed}, nowMs)
   }
 
   /** The policy in force and the nodes as they have shown themselves, for a replay. */
@@ -236,6 +236,9 @@ export class Dispatcher {
   rates(): Rates {
     return this.#fleet.rates()
   }
+
+  /** Takes over what was learned elsewhere, as `rates()` returned it there, where it is newer. */
+  readonly adopt = (rates: Rates): void => this.#fleet.adopt(rates)
 
   /** Sends it, queues it or refuses it. */
   #place(job: Job, nowMs: number): void {
@@ -302,15 +305,15 @@ export class Dispatcher {
   /** The replica was just considered for it. */
   #send(job: Job, replica: Replica, nowMs: number): void {
     release(job)
-    this.#plans?.(job.request, this.#table(job, nowMs))
+    this.#plans?.(job.request, this.#table(job, nowMs, noLots))
     // To see the table the replicas had to be considered anew, this one perhaps by other terms than its own.
     if (this.#plans) replica.consider(job.request, nowMs, this.#sessions.of(job.request))
     this.#sink.send(job.request.id, this.#order(job, replica, nowMs))
   }
 
-  #table(job: Job, nowMs: number): Decision {
+  #table(job: Job, nowMs: number, random = this.#random): Decision {
     const policy = job.request.policy ?? this.#policy
-    return tableOf(job, this.#fleet.nodes, {policy, ...this.#chances(job, nowMs)})
+    return tableOf(job, this.#fleet.nodes, {policy, ...this.#chances(job, nowMs), random})
   }
 
   #order(job: Job, replica: Replica, nowMs: number): SendOrder {

@@ -87,11 +87,25 @@ export class Fleet {
     for (const [node, known] of this.#rates) all[node] = {...known}
     for (const node of this.nodes.values()) {
       const of = all[node.name] ?? {}
-      for (const [key, {rates}] of node.replicas)
-        for (const [name, rate] of rates.entries(key)) of[name] = rate
+      for (const [key, {rates, slotsLearned}] of node.replicas)
+        for (const [name, rate] of rates.entries(key))
+          of[name] = name === key ? {...rate, slots: slotsLearned.learned} : rate
       if (Object.keys(of).length > 0) all[node.name] = of
     }
     return all
+  }
+
+  /** Takes over what was learned elsewhere since, by others or of nodes that have another name now. */
+  adopt(rates: Rates): void {
+    for (const [name, learned] of Object.entries(rates)) {
+      const node = this.nodes.get(name)
+      if (!node) continue
+      const known = {...this.#rates.get(name)}
+      for (const [key, rate] of Object.entries(learned))
+        if (rate.atMs > (known[key]?.atMs ?? Number.NEGATIVE_INFINITY)) known[key] = rate
+      this.#rates.set(name, known)
+      for (const [key, replica] of node.replicas) replica.rates.adopt(key, learned)
+    }
   }
 
   #replica(at: NodeState, key: string, tag: ModelTag): Replica {

@@ -16,6 +16,8 @@ export interface Rate {
   readonly loadMs?: number
   /** Time that a request occupies a slot (prompt and answer), ms. */
   readonly serviceMs?: number
+  /** Requests that it answers at once, as it seemed when this was kept. */
+  readonly slots?: number
   /** Last change, ms since the epoch. */
   readonly atMs: number
   /** Last time that the node failed a request of this model, ms since the epoch. */
@@ -59,6 +61,7 @@ export function learn(known: Rate | undefined, sample: AnswerStats, nowMs: numbe
     answerTokens: mean(known?.answerTokens, sample.answerTokens),
     loadMs: mean(known?.loadMs, wasCold(sample) ? sample.loadMs : undefined),
     serviceMs: mean(known?.serviceMs, serviceMs > 0 ? serviceMs : undefined),
+    slots: known?.slots,
     atMs: nowMs,
   })
 }
@@ -89,7 +92,7 @@ type Loose = {readonly [field in keyof Rate]: Rate[field] | undefined} & {readon
 /** Leaves out what is undefined. Called for each answer, so without a detour over lists of entries. */
 function compact(loose: Loose): Rate {
   const {promptTps, promptTokens, promptMs} = loose
-  const {answerTps, answerTokens, loadMs, serviceMs, atMs} = loose
+  const {answerTps, answerTokens, loadMs, serviceMs, slots, atMs} = loose
   const rate: {-readonly [field in keyof Rate]: Rate[field]} = {atMs}
   if (promptTps !== undefined) rate.promptTps = promptTps
   else {
@@ -100,5 +103,6 @@ function compact(loose: Loose): Rate {
   if (answerTokens !== undefined) rate.answerTokens = answerTokens
   if (loadMs !== undefined) rate.loadMs = loadMs
   if (serviceMs !== undefined) rate.serviceMs = serviceMs
+  if (slots !== undefined) rate.slots = slots
   return rate
 }

@@ -65,7 +65,7 @@ export class Replica implements Candidate {
     this.tag = tag
     this.residence = new Residence(limits)
     this.rates = new ContextRates(model.key, kept)
-    this.slotsLearned = new Slots(limits.learnedSlots)
+    this.slotsLearned = new Slots(limits.learnedSlots, kept[model.key]?.slots)
     this.prefixes = new PrefixIndex(limits.prefixBlocks)
   }
 

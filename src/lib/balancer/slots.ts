@@ -65,8 +65,15 @@ export class Slots {
   #ceiling: Ceiling | undefined
   readonly #waits: Array<Waits | undefined> = []
 
-  constructor(most: number) {
+  /** `before`: what was learned of it earlier, and is likely still. */
+  constructor(most: number, before = 1) {
     this.#most = most
+    this.#count = Math.max(1, Math.min(most, Math.floor(before)))
+  }
+
+  /** What is to be known of it at the next start. */
+  get learned(): number {
+    return this.#count
   }
 
   get count(): number {

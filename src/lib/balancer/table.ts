@@ -33,6 +33,9 @@ export function tableOf(
   return {policy, reason, ranked, excluded: explainExcluded(job, nodes, nowMs)}
 }
 
+/** For a table behind an order: that somebody looks must not change what chance decides afterwards. */
+export const noLots = () => 0.5
+
 /** The same for a model that no node has. */
 export function emptyTable(
   request: DispatchRequest,

@@ -2,7 +2,7 @@ import {isatty} from 'node:tty'
 import type {Ask} from '../cluster/ask.ts'
 import {askNobody} from '../cluster/ask.ts'
 import {OllamaxError} from '../errors.ts'
-import {harmless, oneLine} from './paint.ts'
+import {colorsOn, harmless, oneLine} from './paint.ts'
 import type {prompts} from './prompts.ts'
 
 /**
@@ -25,6 +25,8 @@ export function terminalAsk(
   }
   const put = async <T>(question: (library: typeof prompts) => Promise<T>): Promise<T> => {
     signal.throwIfAborted()
+    // The library asks the environment alone, and when it is loaded.
+    if (!colorsOn(process.stderr, process.env)) process.env.NO_COLOR ||= '1'
     try {
       return await question((await import('./prompts.ts')).prompts)
     } catch (error) {

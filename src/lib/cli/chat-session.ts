@@ -4,6 +4,10 @@ import {optionOf} from './answer-body.ts'
 export interface SaidMessage {
   readonly role: 'system' | 'user' | 'assistant'
   readonly content: string
+  /** Pictures that were shown with it, as base64. */
+  readonly images?: readonly string[]
+  /** An answer that was ended by the user: as far as it came. */
+  readonly cancelled?: boolean
 }
 
 /** A conversation as it stands; also the content of a saved one. */
@@ -146,6 +150,16 @@ export function parseSession(text: string): ChatSession {
     model,
     ...(typeof system === 'string' ? {system} : {}),
     options: typeof options === 'object' && options !== null ? {...options} : {},
-    messages: messages.map(({role, content}) => ({role, content})),
+    messages: messages.map(messageOf),
+  }
+}
+
+function messageOf({role, content, images, cancelled}: SaidMessage): SaidMessage {
+  const shown = Array.isArray(images) && images.every((one) => typeof one === 'string')
+  return {
+    role,
+    content,
+    ...(shown ? {images} : {}),
+    ...(cancelled === true ? {cancelled} : {}),
   }
 }

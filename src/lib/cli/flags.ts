@@ -56,6 +56,10 @@ export const nodesFlag = (summary: string) =>
     helpValue: 'NODE',
   })
 
+/** On the commands that bring models to nodes. */
+export const forceModelFlag = () =>
+  Flags.boolean({summary: 'bring it also to nodes whose memory can never hold it'})
+
 /** The name of a model. */
 export const modelArg = () => Args.string({required: true, description: 'name of the model'})
 

@@ -1,3 +1,4 @@
+import type {ChatScreen, ChatScreenOptions} from '../tui/chat/open-chat.tsx'
 import type {Mounted, MountOptions} from '../tui/progress.tsx'
 import type {TopOptions, TopScreen} from '../tui/top/open-top.ts'
 
@@ -19,4 +20,10 @@ export async function openTop(options: TopOptions): Promise<TopScreen> {
 /** What tells changes as lines; draws nothing and loads no Ink. */
 export function loadPlain(): Promise<typeof import('../tui/top/plain.ts')> {
   return import('../tui/top/plain.ts')
+}
+
+/** Loads Ink and takes the terminal for a chat until it is closed. */
+export async function openChat(options: ChatScreenOptions): Promise<ChatScreen> {
+  const chat = await import('../tui/chat/open-chat.tsx')
+  return chat.openChat(options)
 }

@@ -20,8 +20,7 @@ import {
 import {harmless} from './paint.ts'
 import {printError} from './print-error.ts'
 
-export interface ChatOptions {
-  readonly model: string
+interface LineChatOptions {
   readonly flags: AnswerFlags & RouteFlags
   readonly signal: AbortSignal
   /** Nothing is written to stdout. */
@@ -34,21 +33,19 @@ export interface ChatOptions {
  * on after an error, and Ctrl-C ends only the answer; from a pipe the first error ends it. Resolves
  * with the conversation when the input is over.
  */
-export async function chatHere(tools: Tools, options: ChatOptions): Promise<ChatSession> {
-  const {options: given = {}, ...body} = bodyOf(options.flags)
-  const {system} = options.flags
-  const chat = new LineChat(tools, options, body, {
-    model: options.model,
-    ...(system === undefined ? {} : {system}),
-    options: given,
-    messages: [],
-  })
-  return chat.run()
+export async function lineChat(
+  tools: Tools,
+  session: ChatSession,
+  options: LineChatOptions,
+): Promise<ChatSession> {
+  // The options are the conversation's by now, where they can be changed.
+  const {options: _, ...body} = bodyOf(options.flags)
+  return new LineChat(tools, options, body, session).run()
 }
 
 class LineChat {
   readonly #tools: Tools
-  readonly #options: ChatOptions
+  readonly #options: LineChatOptions
   readonly #body: AnswerBody
   readonly #terminal = isatty(0) && isatty(2)
   #session: ChatSession
@@ -57,7 +54,7 @@ class LineChat {
   #images: readonly string[]
   #answer: AbortController | undefined
 
-  constructor(tools: Tools, options: ChatOptions, body: AnswerBody, session: ChatSession) {
+  constructor(tools: Tools, options: LineChatOptions, body: AnswerBody, session: ChatSession) {
     this.#tools = tools
     this.#options = options
     this.#body = body

@@ -21,6 +21,7 @@ export async function main(): Promise<void> {
     return
   }
   try {
+    if (argv[0] === 'complete') return await answerShell(process.argv.slice(3))
     const found = findCommand(argv)
     if (found && !wantsHelp(found.rest)) await runDirectly(found.id, found.rest)
     else if (found && !hasTopic(found.id)) await heard(() => showCommandHelp(found.id))
@@ -47,6 +48,8 @@ function endBadly(error: unknown): void {
 
 /** oclif prints by the console, which keeps quiet about an output that cannot be written. */
 async function heard(print: () => Promise<void>): Promise<void> {
+  // oclif does not know of our themes.
+  if (process.env.OLLAMAX_THEME === 'none') process.env.NO_COLOR ||= '1'
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // Whoever has read enough of a help is content.
     if (error.code !== 'EPIPE') endBadly(error)
@@ -131,6 +134,12 @@ async function unknownCommand(argv: readonly string[]): Promise<Error> {
       suggestions: [...(hit ? [`ollamax ${hit}`] : []), 'ollamax --help lists them all'],
     },
   )
+}
+
+/** For the scripts of `completion` alone, at each press of the Tab key: not a command, so that oclif is not loaded. */
+async function answerShell(argv: readonly string[]): Promise<void> {
+  const {complete} = await import('./complete/complete.ts')
+  await complete(argv, root())
 }
 
 async function runDirectly(id: string, argv: string[]): Promise<void> {

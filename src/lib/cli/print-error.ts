@@ -35,20 +35,29 @@ export function printError(thrown: unknown, json = false): number {
     process.stdout.write(`${jsonText(errorJson(thrown), 2)}\n`)
     return exit ?? 1
   }
-  if (exit === undefined) {
-    process.stderr.write(
-      `${harmless(error.stack ?? String(thrown))}\n\nThis is a bug in ollamax: please report it with the lines above.\n`,
-    )
-    return 1
-  }
-  const next = error.suggestions ?? []
   // Whoever pressed Ctrl-C knows it; what was half done, and what to do about it, he may not.
-  if (OllamaxError.is(thrown, 'INTERRUPTED') && next.length === 0) return exit
+  const silent = OllamaxError.is(thrown, 'INTERRUPTED') && thrown.suggestions.length === 0
+  if (silent) return exit ?? 1
+  const [first = '', ...rest] = errorLines(thrown)
   const red = colorsOn(process.stderr, process.env)
-  const lines = [`${paint('bad', 'Error:', red)} ${error.message ?? ''}`]
+  const head = first.replace(/^Error:/, (word) => paint('bad', word, red))
+  process.stderr.write(`${harmless([head, ...rest].join('\n'))}\n`)
+  return exit ?? 1
+}
+
+/** What happened, its code and what to do next, as lines; of a bug its stack. */
+export function errorLines(thrown: unknown): string[] {
+  const error = (thrown ?? {}) as Thrown
+  if (error.oclif?.exit === undefined)
+    return [
+      ...(error.stack ?? String(thrown)).split('\n'),
+      '',
+      'This is a bug in ollamax: please report it with the lines above.',
+    ]
+  const next = error.suggestions ?? []
+  const lines = [`Error: ${error.message ?? ''}`]
   if (error.code) lines.push(`Code: ${error.code}`)
   if (next.length === 1) lines.push(`Try this: ${next[0]}`)
   if (next.length > 1) lines.push('Try this:', ...next.map((line) => `  * ${line}`))
-  process.stderr.write(`${harmless(lines.join('\n'))}\n`)
-  return exit
+  return lines
 }

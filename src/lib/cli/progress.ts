@@ -1,10 +1,4 @@
-import {
-  describeBytes,
-  type Line,
-  NO_PROGRESS,
-  type Progress,
-  reduceProgress,
-} from '../cluster/progress.ts'
+import {describeStep, NO_PROGRESS, type Progress, reduceProgress} from '../cluster/progress.ts'
 import type {Report, Reporter} from '../cluster/report.ts'
 import {roundDuration} from '../cluster/size.ts'
 import {colorsOn, oneLine} from './paint.ts'
@@ -32,6 +26,9 @@ export interface LiveReporter {
 /** On a silent long step a line without a terminal says every so often that it goes on. */
 const HEARTBEAT_MS = 10_000
 
+/** Some jobs tell of each piece of a file; a program that reads along needs a number now and then. */
+const JSON_EVERY_MS = 100
+
 /**
  * On a terminal one live line per subject, by Ink; otherwise (a pipe, a dumb terminal, `plain`) one
  * line per finished step; with `json` the events themselves. `stop` must be called, also after an error.
@@ -46,8 +43,17 @@ export function makeReporter(options: ReporterOptions): LiveReporter {
 }
 
 function jsonReporter(stream: NodeJS.WriteStream, now: () => number): LiveReporter {
-  const report = (event: Report) =>
-    void stream.write(`${JSON.stringify({at: new Date(now()).toISOString(), ...event})}\n`)
+  const toldMs = new Map<string, number>()
+  const report = (event: Report) => {
+    const atMs = now()
+    if (event.kind === 'bytes') {
+      const of = `${event.subject}\n${event.step}`
+      const soon = atMs - (toldMs.get(of) ?? Number.NEGATIVE_INFINITY) < JSON_EVERY_MS
+      if (soon && event.done !== event.total) return
+      toldMs.set(of, atMs)
+    }
+    stream.write(`${JSON.stringify({at: new Date(atMs).toISOString(), ...event})}\n`)
+  }
   return {report, suspend: (work) => work(), stop: async () => {}}
 }
 
@@ -62,7 +68,7 @@ function plainReporter(stream: NodeJS.WriteStream, now: () => number): LiveRepor
     const at = now()
     if (at - spokeMs < HEARTBEAT_MS) return
     for (const line of progress.lines) {
-      const text = plainStep(line, at)
+      const text = describeStep(line, at)
       if (text) say(line.subject, text)
     }
   }, HEARTBEAT_MS / 4)
@@ -82,15 +88,6 @@ function plainReporter(stream: NodeJS.WriteStream, now: () => number): LiveRepor
       clearInterval(heartbeat)
     },
   }
-}
-
-/** A running step in words; nothing for a subject that has ended. */
-function plainStep(line: Line, nowMs: number): string | undefined {
-  if (!line.step) return undefined
-  const how = line.bytes
-    ? describeBytes(line.bytes, nowMs)
-    : `${roundDuration(nowMs - line.step.sinceMs)} so far`
-  return `${line.step.name} ... ${how}`
 }
 
 interface LiveOptions {

@@ -1,5 +1,7 @@
 import {resolve} from 'node:path'
 import {Flags} from '@oclif/core'
+import {parseSize} from '../cluster/size.ts'
+import {OllamaxError} from '../errors.ts'
 
 /** How the gateway is to be. */
 export const serveFlags = () => ({
@@ -56,6 +58,25 @@ export const serveFlags = () => ({
     default: '5m',
     helpValue: '5m',
   }),
+  registry: Flags.boolean({
+    summary:
+      "offer the nodes' models at /v2, for the pull of nodes: whoever may use it may copy them",
+  }),
+  'registry-cache': Flags.string({
+    summary: 'directory for models that no node has: pulled once, then had from there by all',
+    helpValue: 'DIR',
+    dependsOn: ['registry'],
+  }),
+  'registry-cache-size': Flags.string({
+    summary: 'room for them; what was of no use for longest goes first',
+    default: '100GiB',
+    helpValue: '100GiB',
+  }),
+  'registry-upstream': Flags.string({
+    summary: 'registry that they come from',
+    default: 'https://registry.ollama.ai',
+    helpValue: 'URL',
+  }),
   'log-level': Flags.option({
     options: ['debug', 'info', 'warn', 'error'] as const,
     default: 'info',
@@ -107,6 +128,10 @@ export interface ServeFlags {
   readonly reconcile?: boolean
   readonly 'reconcile-every': string
   readonly 'reconcile-grace': string
+  readonly registry?: boolean
+  readonly 'registry-cache'?: string | undefined
+  readonly 'registry-cache-size': string
+  readonly 'registry-upstream': string
   readonly 'log-level': string
   readonly 'drain-timeout': string
 }
@@ -119,9 +144,23 @@ export interface ServiceFlags {
   readonly yes?: boolean
 }
 
+/** How the registry of models is to be, if there is to be one. BAD_INPUT for a bad size or address. */
+export function registrySettings(flags: ServeFlags) {
+  if (!flags.registry) return {}
+  const dir = flags['registry-cache']
+  if (dir === undefined) return {registry: {}}
+  const upstream = flags['registry-upstream'].replace(/\/+$/, '')
+  if (!/^https?:\/\//.test(upstream) || !URL.canParse(upstream))
+    throw new OllamaxError('BAD_INPUT', `"${upstream}" is no address of a registry`, {
+      suggestions: ['write it like https://registry.ollama.ai'],
+    })
+  const maxBytes = parseSize(flags['registry-cache-size'])
+  return {registry: {cache: {dir: resolve(dir), maxBytes, upstream}}}
+}
+
 /** The same command as words that mean the same in every directory; the cluster is not in them. */
 export function serveWords(flags: ServeFlags): string[] {
-  const file = (name: 'config' | 'tls-cert' | 'tls-key') => {
+  const file = (name: 'config' | 'tls-cert' | 'tls-key' | 'registry-cache') => {
     const path = flags[name]
     return path === undefined ? [] : [`--${name}`, resolve(path)]
   }
@@ -141,6 +180,14 @@ export function serveWords(flags: ServeFlags): string[] {
           flags['reconcile-grace'],
         ])
       : []),
+    ...(flags.registry ? ['--registry'] : []),
+    ...file('registry-cache'),
+    ...(flags['registry-cache'] === undefined
+      ? []
+      : ['--registry-cache-size', flags['registry-cache-size']].concat([
+          '--registry-upstream',
+          flags['registry-upstream'],
+        ])),
     ...['--log-level', flags['log-level']],
     ...['--drain-timeout', flags['drain-timeout']],
   ]

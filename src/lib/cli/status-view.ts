@@ -65,6 +65,7 @@ export async function watchStatus(
   {intervalMs, signal, json}: WatchOptions,
 ): Promise<never> {
   const {stdout} = process
+  const movable = stdout.isTTY && process.env.TERM !== 'dumb'
   let height = 0
   for (;;) {
     const status = await read()
@@ -72,8 +73,8 @@ export async function watchStatus(
     else {
       const lines = `${await describeStatus(status)}\n`.split('\n')
       // What is higher than the screen could not be drawn over.
-      const shown = stdout.isTTY ? lines.slice(0, (stdout.rows ?? 24) - 1) : lines
-      if (stdout.isTTY && height > 0) stdout.write(`\u001b[${height}A\r\u001b[J`)
+      const shown = movable ? lines.slice(0, (stdout.rows ?? 24) - 1) : lines
+      if (movable && height > 0) stdout.write(`\u001b[${height}A\r\u001b[J`)
       stdout.write(`${shown.join('\n')}\n`)
       height = shown.length
     }

@@ -46,7 +46,7 @@ export function startWaitLine(stream: NodeJS.WriteStream): WaitLine {
         text = ''
         clear()
       }
-      const next = describe(note)
+      const next = describeWait(note)
       if (!next) return
       text = next
       sinceMs = performance.now()
@@ -67,7 +67,7 @@ export function startWaitLine(stream: NodeJS.WriteStream): WaitLine {
 }
 
 /** Only what is known: a reading tells what is loaded and what is before us; without one nothing is said of it. */
-function describe(note: Note): string | undefined {
+export function describeWait(note: Note): string | undefined {
   if (note.kind === 'reading') return `asking ${note.nodes.length} nodes what they have`
   if (note.kind !== 'asking') return undefined
   const {node, ranked} = note

@@ -111,7 +111,7 @@ export interface LiveFrame {
   readonly history?: readonly LiveTotals[]
 }
 
-/** Where frames come from. `nodes`: no gateway runs, and each node is read by us ourselves. */
+/** Where frames come from. `nodes`: no gateway runs, and whoever watches reads each node. */
 export type LiveSource =
   | {readonly kind: 'gateway'; readonly url: string}
   | {readonly kind: 'nodes'; readonly why: string}

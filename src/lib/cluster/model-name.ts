@@ -51,6 +51,9 @@ export function parseModelName(text: string): ModelName | undefined {
   return valid ? {host, namespace, model, tag} : undefined
 }
 
+/** True if it comes from Ollama's own registry. */
+export const isOfficial = ({host}: ModelName): boolean => host.toLowerCase() === HOST
+
 /** One spelling for all names of one model: defaults filled in, lower case. Text that is no name stays as it is. */
 export function modelKey(text: string): string {
   const name = parseModelName(text)
@@ -62,7 +65,7 @@ export function modelKey(text: string): string {
 export function shortModelName(text: string): string {
   const name = parseModelName(text)
   if (!name) return text
-  const host = name.host.toLowerCase() === HOST ? '' : `${name.host}/`
+  const host = isOfficial(name) ? '' : `${name.host}/`
   const namespace = !host && name.namespace.toLowerCase() === NAMESPACE ? '' : `${name.namespace}/`
   return `${host}${namespace}${name.model}:${name.tag}`
 }

@@ -131,6 +131,15 @@ export function describeBytes(bytes: NonNullable<Line['bytes']>, nowMs: number):
   return parts.join(', ')
 }
 
+/** A running step in words; nothing for a subject that has ended. */
+export function describeStep(line: Line, nowMs: number): string | undefined {
+  if (!line.step) return undefined
+  const how = line.bytes
+    ? describeBytes(line.bytes, nowMs)
+    : `${roundDuration(nowMs - line.step.sinceMs)} so far`
+  return `${line.step.name} ... ${how}`
+}
+
 /** A time that ticks: without tenths, which would only flicker. */
 export function wholeSeconds(ms: number): string {
   return roundDuration(Math.round(ms / 1000) * 1000)

@@ -49,6 +49,8 @@ export interface NodeState {
   readonly gpuBytes: Bytes
   /** How many models it holds in memory at most. */
   readonly maxLoaded: number
+  /** A change that was broken off has left it drained, and nobody else wants it so. */
+  readonly interrupted?: boolean
   /** Why no model can be put there, whatever is free; absent: it can. */
   readonly closed?: string
   /** Absent: what its Ollama is like is not ours to say. */

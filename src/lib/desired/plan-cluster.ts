@@ -3,8 +3,9 @@ import type {Cluster, NodeSpec, WantedModel} from '../cluster/node.ts'
 import type {ClusterAction, ClusterPlan, Wave} from './cluster-plan.ts'
 import type {NodeState} from './fleet-state.ts'
 import {isForever, isLoadedAs} from './memory.ts'
-import {holds, isSetUp, needOf, placeModels} from './place-models.ts'
-import type {Placement, Replica} from './placement.ts'
+import {holds, needOf, placeModels} from './place-models.ts'
+import type {Placement} from './placement.ts'
+import {notesOf} from './plan-notes.ts'
 
 export interface PlanOptions {
   /** Also remove what nobody wants: models that the file does not name, and replicas too many. */
@@ -41,13 +42,29 @@ export function planCluster(
     silent: states.flatMap(({name, silent}) =>
       silent ? [{node: name, reason: silent.reason}] : [],
     ),
-    notes: notesOf(placement, states, options),
+    notes: notesOf({
+      cluster,
+      placement,
+      states,
+      changes: setupWaves(setups, states.length),
+      prune: options.prune,
+    }),
   }
 }
 
-function setupOf({name, silent, setup}: NodeState): ClusterAction[] {
-  if (!setup || silent || setup.steps.length === 0 || setup.problems.length > 0) return []
-  const {steps, changes, takesOver} = setup
+/** What a change that was broken off leaves to be done where all else is as it is wanted. */
+const FINISH = {
+  steps: ['try it, and let it take requests again'],
+  changes: [{key: 'requests', wanted: 'let in', actual: 'kept away since a change was broken off'}],
+}
+
+function setupOf({name, silent, setup, interrupted}: NodeState): ClusterAction[] {
+  if (!setup || silent || setup.problems.length > 0) return []
+  const more = interrupted ? FINISH : {steps: [], changes: []}
+  const steps = [...setup.steps, ...more.steps]
+  const changes = [...setup.changes, ...more.changes]
+  if (steps.length === 0) return []
+  const {takesOver} = setup
   return [
     {kind: 'setup', node: name, steps, changes, ...(takesOver === undefined ? {} : {takesOver})},
   ]
@@ -161,48 +178,4 @@ function removals(
       return [{kind: 'remove', node, model, bytes, why}]
     })
   })
-}
-
-function notesOf(
-  {replicas, surplus}: Placement,
-  states: readonly NodeState[],
-  {prune}: PlanOptions,
-): string[] {
-  const unknown = states.filter((state) => state.models === 'unknown' && isSetUp(state))
-  return [
-    ...unknown.map(
-      ({name}) => `${name}: what it has is known once its Ollama runs; plan again then`,
-    ),
-    ...surplusNotes(surplus, prune),
-    ...digestNotes(replicas, states),
-  ]
-}
-
-function surplusNotes(surplus: Placement['surplus'], prune: boolean | undefined): string[] {
-  if (prune) return []
-  const more = new Map<string, string[]>()
-  for (const {model, node} of surplus) more.set(model, [...(more.get(model) ?? []), node])
-  return [...more].map(
-    ([model, nodes]) =>
-      `${model} is also on ${nodes.join(', ')}, more than wanted; --prune would remove it there`,
-  )
-}
-
-/** The same name may be another model elsewhere: then an answer depends on the node. */
-function digestNotes(replicas: readonly Replica[], states: readonly NodeState[]): string[] {
-  const notes: string[] = []
-  for (const model of new Set(replicas.map((replica) => replica.model))) {
-    const key = modelKey(model)
-    const digests = new Map<string, string[]>()
-    for (const {name, models, silent} of states) {
-      if (silent || models === 'unknown') continue
-      const tag = models.find((one) => modelKey(one.name) === key)
-      if (tag) digests.set(tag.digest, [...(digests.get(tag.digest) ?? []), name])
-    }
-    if (digests.size > 1)
-      notes.push(
-        `${model} is not the same everywhere: ${[...digests].map(([digest, nodes]) => `${digest.slice(0, 12)} on ${nodes.join(', ')}`).join('; ')}`,
-      )
-  }
-  return notes
 }

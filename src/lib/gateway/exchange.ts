@@ -119,11 +119,17 @@ export class Exchange {
       this.breakOff(problem)
       return
     }
-    const {retryAfterMs} = problem
+    const {retryAfterMs, authenticate} = problem
     const retry =
       retryAfterMs === undefined
         ? []
         : ['Retry-After', `${Math.max(1, Math.ceil(retryAfterMs / 1000))}`]
+    if (authenticate !== undefined) retry.push('WWW-Authenticate', authenticate)
+    // Ollama looks at no status where it asked for a part of a file: words would become bytes of it.
+    if (this.route.kind === 'registry' && this.request.header('range') !== undefined) {
+      this.reply(problem.status, '', '', retry)
+      return
+    }
     const body = problemBody(this.dialect, problem)
     this.reply(problem.status, 'application/json; charset=utf-8', body, retry)
   }

@@ -17,6 +17,8 @@ export interface Admitted {
   readonly admin: boolean
   /** Every model may be used: no body needs to be read for the sake of rights. */
   readonly everyModel: boolean
+  /** With it later requests for files of models are let in, without the credential of this one; absent: they need none. */
+  readonly ticket?: string | undefined
   mayUse(model: string): boolean
 }
 

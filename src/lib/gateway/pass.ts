@@ -45,6 +45,8 @@ export function pass(
           const passed = passedHeaders(raw)
           exchange.streams = isStream(passed)
           exchange.head(code, [...passed, ...lengthOf(raw)])
+          // At once, also where the body is long in coming: Ollama waits 30 s for a file's place, which is in the head.
+          response.write('')
         },
         data(chunk) {
           // It was broken off; that the client is gone comes in a moment.

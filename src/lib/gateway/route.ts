@@ -16,6 +16,8 @@ export type Route =
   /** Goes to one node or several, past the queue. */
   | {readonly kind: 'manage'; readonly name: string; readonly call: Manage}
   | {readonly kind: 'blob'; readonly name: string; readonly digest: string}
+  /** Models for the nodes' own pull. */
+  | {readonly kind: 'registry'; readonly name: string}
   | {readonly kind: 'own'; readonly name: string; readonly page: Page}
   /** Acts with a node's own identity: never forwarded. */
   | {readonly kind: 'identity'; readonly name: string}
@@ -106,6 +108,10 @@ export function routeOf(method: string, path: string): Route {
     const may = method === 'GET' || method === 'HEAD' || method === 'DELETE'
     if (may) return {kind: 'own', name, page: 'request'}
     return {kind: 'method', name, allow: 'GET, HEAD, DELETE'}
+  }
+  if (path === '/v2' || path.startsWith('/v2/')) {
+    if (method === 'GET' || method === 'HEAD') return {kind: 'registry', name: '/v2'}
+    return {kind: 'method', name: '/v2', allow: 'GET, HEAD'}
   }
   if (path.startsWith(USER_KEY)) return {kind: 'identity', name: '/api/user/keys/:key'}
   return {kind: 'unknown', name: 'unknown'}

@@ -1,4 +1,5 @@
 import {modelKey} from '../cluster/model-name.ts'
+import type {Upstream} from '../ollama/upstream.ts'
 import {dispatchOf, headerOf, refusalOf, understood} from './asked.ts'
 import type {BodyBuffers} from './body/body-buffers.ts'
 import type {Facts} from './body/facts.ts'
@@ -11,6 +12,7 @@ import type {Hub} from './hub.ts'
 import {type Inside, type InsideFloor, inside, isInside} from './inside.ts'
 import {modelsOf, oldestVersion, psOf, tagsOf} from './lists.ts'
 import {type Blobs, blob, type ManageContext, manage, unload} from './manage.ts'
+import {models} from './models.ts'
 import {canBeAsked} from './places.ts'
 import type {Page, Route} from './route.ts'
 import {Thread} from './thread.ts'
@@ -20,6 +22,8 @@ export interface Floor extends InsideFloor {
   readonly guard: Guard
   readonly hub: Hub
   readonly blobs: Blobs
+  /** The registry of models behind /v2; absent: there is none. */
+  readonly registry?: Upstream | undefined
   readonly limits: BodyLimits
   /** Models that a node would pass on to Ollama's cloud are let through. */
   readonly allowCloud: boolean
@@ -115,6 +119,9 @@ async function other(
     case 'blob':
       if (admitted) await blob(exchange, route.digest, contextOf(exchange, admitted, floor))
       return
+    case 'registry':
+      if (admitted && floor.registry) return models(exchange, admitted, floor.registry)
+      break
     case 'identity':
       return exchange.problem({
         status: 403,
@@ -123,10 +130,9 @@ async function other(
     case 'method':
       exchange.outcome = 'caller'
       return exchange.reply(405, 'text/plain', '405 method not allowed', ['Allow', route.allow])
-    default:
-      exchange.outcome = 'caller'
-      return exchange.reply(404, 'text/plain', '404 page not found')
   }
+  exchange.outcome = 'caller'
+  exchange.reply(404, 'text/plain', '404 page not found')
 }
 
 async function page(

@@ -4,6 +4,7 @@ import type {Cluster} from '../cluster/node.ts'
 import {OllamaxError} from '../errors.ts'
 import {clusterFile, emptyCluster, readCluster} from '../state/load.ts'
 import {
+  PREFERENCE_VALUES,
   type Preferences,
   preferencesFile,
   readPreferences,
@@ -28,6 +29,19 @@ const PREFERENCES: Readonly<Record<string, keyof Preferences>> = {
   theme: 'theme',
 }
 const CLUSTER_KEYS = ['policy', 'defaults', 'gateway', 'nodes']
+
+/** Settings by their whole key, apart from those of single nodes. */
+export const SETTING_KEYS: readonly string[] = [
+  ...Object.keys(PREFERENCES),
+  ...['policy', 'defaults.keepAlive', 'defaults.readTimeout', 'defaults.reuseIdle'],
+  ...['gateway.ca', 'gateway.hedge', 'gateway.key.env', 'gateway.key.file', 'gateway.url'],
+]
+
+/** The values that a preference may have; none where any text may stand, and for what is no preference. */
+export function preferenceValues(key: string): readonly string[] {
+  const preference = preferenceOf(key)
+  return (preference && PREFERENCE_VALUES[preference]) ?? []
+}
 
 /** Mappings whose keys may hold dots, so the rest of the path is one key. */
 const FREE_KEYS = new Set(['labels', 'env', 'headers'])

@@ -3,7 +3,7 @@ import type {NodeSpec} from '../cluster/node.ts'
 import type {Reporter} from '../cluster/report.ts'
 import {oneNode} from '../cluster/select.ts'
 import {OllamaxError} from '../errors.ts'
-import {blobsOf, type Manifest, manifestPath, parseManifest} from '../models/manifest.ts'
+import {blobsOf, type Manifest, manifestPath, parseManifest, sizeOf} from '../models/manifest.ts'
 import type {Store} from '../models/store.ts'
 import {storeSource} from '../models/store-blobs.ts'
 import {openNodeStore} from './node-store.ts'
@@ -19,6 +19,8 @@ export interface CopyModelOptions {
   readonly to: readonly string[]
   /** Send everything through this process, also where the nodes reach each other. */
   readonly relay?: boolean
+  /** Bring it also to nodes where it can never run. */
+  readonly force?: boolean | undefined
   readonly report: Reporter
   readonly signal?: AbortSignal
 }
@@ -48,11 +50,11 @@ export async function copyModel(tools: CopyTools, options: CopyModelOptions): Pr
   const sudoPassword = sudoPasswordOf(tools, undefined)
   const {store, manifest} = await openSource(tools, from, {model, sudoPassword, signal})
   const source = storeSource(store)
-  const {report, relay} = options
+  const {report, relay, force} = options
   const origin = relay ? undefined : store
-  const call = {model, manifest, source, origin, to, sudoPassword, report, signal}
+  const call = {model, manifest, source, origin, to, sudoPassword, force, report, signal}
   const rows = await spreadModel(tools, call)
-  const sizeBytes = blobsOf(manifest).reduce((sum, blob) => sum + blob.sizeBytes, 0)
+  const sizeBytes = sizeOf(manifest)
   return {model, digest: manifest.digest, sizeBytes, from: from.name, nodes: rows}
 }
 
@@ -71,7 +73,7 @@ function targetsOf(nodes: readonly NodeSpec[], {from, to}: CopyModelOptions): No
 
 /** The store of a node that has the model, whole. MODEL_NOT_FOUND, MODEL_DAMAGED. */
 export async function openSource(
-  tools: Pick<Tools, 'dial'>,
+  tools: Pick<Tools, 'dial' | 'cluster'>,
   node: NodeSpec,
   options: {
     readonly model: string

@@ -71,7 +71,7 @@ export async function createModel(
   if (!first || rest.length === 0) return {model, nodes: made}
   const {report} = options
   const to = rest.map((node) => node.name)
-  const copied = await copyModel(tools, {model, from: first.name, to, report})
+  const copied = await copyModel(tools, {model, from: first.name, to, force: true, report})
   const rows = copied.nodes.map(({node, outcome, error}) => ({
     node,
     outcome,
@@ -136,7 +136,9 @@ async function createOn(
   for (const file of [from, adapter]) {
     if (!file || (await hasBlob(endpoint, file.digest, call))) continue
     const step = `upload ${file.path}`
+    const beganMs = performance.now()
     let done = 0
+    report({kind: 'start', subject, step})
     const counted = async function* () {
       for await (const chunk of createReadStream(file.path, {highWaterMark: 256 * 1024})) {
         done += (chunk as Buffer).length
@@ -145,6 +147,7 @@ async function createOn(
       }
     }
     await uploadBlob(endpoint, {...file, bytes: counted()}, call)
+    report({kind: 'done', subject, step, ms: performance.now() - beganMs})
   }
   const {from: base, adapter: _, ...said} = modelfile
   const request = {

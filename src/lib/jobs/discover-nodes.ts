@@ -74,7 +74,10 @@ export async function discoverNodes(
       atOnce: AT_ONCE,
       signal,
       onProgress: (done) =>
-        report({kind: 'bytes', subject: 'discover', step: 'probe', done, total: addresses.length}),
+        report({
+          ...{kind: 'bytes', subject: 'discover', step: 'probe'},
+          ...{done, total: addresses.length, unit: 'addresses'},
+        }),
     }),
   ])
   const known = await knownAddresses(tools, (await tools.cluster()).nodes)

@@ -3,7 +3,7 @@ import type {Reporter} from '../cluster/report.ts'
 import {type Selection, selectNodes} from '../cluster/select.ts'
 import {OllamaxError} from '../errors.ts'
 import {readBundle} from '../models/bundle.ts'
-import {blobsOf, nameOfPath} from '../models/manifest.ts'
+import {nameOfPath, sizeOf} from '../models/manifest.ts'
 import {type SpreadNode, spreadModel} from './spread-model.ts'
 import {sudoPasswordOf} from './sudo-password.ts'
 import type {Tools} from './tools.ts'
@@ -14,6 +14,8 @@ export interface ImportModelOptions {
   readonly selection: Selection
   /** Another name than the one in the bundle. */
   readonly as?: string | undefined
+  /** Bring it also to nodes where it can never run. */
+  readonly force?: boolean | undefined
   readonly report: Reporter
 }
 
@@ -32,7 +34,7 @@ export async function importModel(
   tools: ImportTools,
   options: ImportModelOptions,
 ): Promise<ImportedModel> {
-  const {file, selection, report} = options
+  const {file, selection, force, report} = options
   const {nodes} = await tools.cluster()
   const to: readonly NodeSpec[] = selectNodes(nodes, selection)
   const {manifest, path, source} = await readBundle(file)
@@ -43,7 +45,16 @@ export async function importModel(
     })
   const sudoPassword = sudoPasswordOf(tools, undefined)
   const {signal} = tools
-  const rows = await spreadModel(tools, {model, manifest, source, to, sudoPassword, report, signal})
-  const sizeBytes = blobsOf(manifest).reduce((sum, blob) => sum + blob.sizeBytes, 0)
+  const rows = await spreadModel(tools, {
+    model,
+    manifest,
+    source,
+    to,
+    sudoPassword,
+    force,
+    report,
+    signal,
+  })
+  const sizeBytes = sizeOf(manifest)
   return {model, digest: manifest.digest, sizeBytes, file, nodes: rows}
 }

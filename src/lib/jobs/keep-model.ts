@@ -109,7 +109,7 @@ async function onHolders(
 }
 
 async function checkMemory(tools: WarmTools, {node, tag}: Holder): Promise<void> {
-  const bytes = await memoryOf(tools, node)
+  const bytes = (await memoryOf(tools, node))?.freeBytes
   const needed = tag?.sizeBytes ?? 0
   if (bytes === undefined || needed <= bytes) return
   throw new OllamaxError(

@@ -1,4 +1,5 @@
 import type {NodeSpec} from '../cluster/node.ts'
+import {effectiveOllama} from '../desired/effective.ts'
 import {openStore, type Store} from '../models/store.ts'
 import {overSsh} from './ssh-node.ts'
 import type {SudoPassword} from './sudo-password.ts'
@@ -12,9 +13,9 @@ export interface NodeStoreOptions {
   readonly signal: AbortSignal
 }
 
-/** Opens the store of a node over SSH. BAD_INPUT for another kind of node, and what `openStore` throws. */
+/** Opens the store of a node over SSH, where its own entry or its groups say that models lie. BAD_INPUT for another kind of node, and what `openStore` throws. */
 export async function openNodeStore(
-  tools: Pick<Tools, 'dial'>,
+  tools: Pick<Tools, 'dial' | 'cluster'>,
   spec: NodeSpec,
   options: NodeStoreOptions,
 ): Promise<Store> {
@@ -24,7 +25,7 @@ export async function openNodeStore(
   return openStore(remote, {
     ...rest,
     node: node.name,
-    dir: node.ollama.env?.OLLAMA_MODELS,
+    dir: effectiveOllama(await tools.cluster(), node).env?.OLLAMA_MODELS,
     install: node.install,
     sudoPassword: () => sudoPassword(node.name),
   })

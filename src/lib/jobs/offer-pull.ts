@@ -1,7 +1,7 @@
 import type {Reporter} from '../cluster/report.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
-import {pull} from '../ollama/client.ts'
-import {PULL_LIMITS} from './pull-on-node.ts'
+import type {Endpoint} from '../ollama/endpoint.ts'
+import {pullAt} from './pull-on-node.ts'
 import type {Tools} from './tools.ts'
 
 /** Where the progress of a pull is shown. */
@@ -42,24 +42,13 @@ export async function offerPull(
 }
 
 async function pullTo(
-  endpoint: Parameters<typeof pull>[0],
+  endpoint: Endpoint,
   {model, node}: {readonly model: string; readonly node: string},
   {signal, progress}: PullOptions & {readonly signal: AbortSignal},
 ): Promise<void> {
-  const startedMs = performance.now()
   const shown = await progress?.()
-  const step = `pull ${model}`
-  shown?.report({kind: 'start', subject: node, step})
   try {
-    for await (const {status, total, completed} of pull(
-      endpoint,
-      {model},
-      {signal, ...PULL_LIMITS},
-    )) {
-      if (total === undefined) continue
-      shown?.report({kind: 'bytes', subject: node, step: status, done: completed ?? 0, total})
-    }
-    shown?.report({kind: 'done', subject: node, step, ms: performance.now() - startedMs})
+    await pullAt(endpoint, node, {model, signal, report: shown?.report ?? (() => {})})
   } catch (error) {
     signal.throwIfAborted()
     throw new OllamaxError('MODEL_NOT_FOUND', `${node} cannot pull ${model}: ${messageOf(error)}`, {

@@ -1,5 +1,5 @@
 import {join} from 'node:path'
-import {modelKey, parseModelName, shortModelName} from '../cluster/model-name.ts'
+import {isOfficial, modelKey, parseModelName, shortModelName} from '../cluster/model-name.ts'
 import type {NodeSpec, SshNode} from '../cluster/node.ts'
 import type {Reporter} from '../cluster/report.ts'
 import {selectNodes} from '../cluster/select.ts'
@@ -9,6 +9,7 @@ import {storeSource} from '../models/store-blobs.ts'
 import {withLock} from '../state/lock.ts'
 import {openSource} from './copy-model.ts'
 import {eachOf} from './each-of.ts'
+import {memoryOf} from './memory-of.ts'
 import {failureOf, type NodeFailure} from './node-failure.ts'
 import {openNodeStore} from './node-store.ts'
 import {observe} from './observe.ts'
@@ -23,6 +24,10 @@ export interface PullModelOptions {
   readonly to: readonly string[]
   /** Let them take a registry without a certificate. */
   readonly insecure?: boolean
+  /** Address of a registry, as the nodes reach it, that is asked instead of the model's own: a gateway's, say. */
+  readonly registry?: string | undefined
+  /** Bring it also to nodes where it can never run. */
+  readonly force?: boolean | undefined
   readonly report: Reporter
   readonly signal?: AbortSignal
 }
@@ -57,7 +62,7 @@ const AT_ONCE = 16
  * Rows tell how it went; throws if no node could get it at all.
  */
 export async function pullModel(tools: PullTools, options: PullModelOptions): Promise<PulledModel> {
-  if (!parseModelName(options.model)) throw notAName(options.model)
+  checkNames(options)
   const {nodes} = await tools.cluster()
   const to = selectNodes(nodes, {names: options.to, labels: []})
   const signal = options.signal ?? tools.signal
@@ -71,6 +76,21 @@ export async function pullModel(tools: PullTools, options: PullModelOptions): Pr
     timeoutMs: OTHER_PULL_MS,
     why: `pulling ${model}`,
   })
+}
+
+function checkNames({model, registry}: PullModelOptions): void {
+  const name = parseModelName(model)
+  if (!name) throw notAName(model)
+  if (registry === undefined) return
+  const url = URL.canParse(registry) ? new URL(registry) : undefined
+  if (!/^https?:$/.test(url?.protocol ?? '') || url?.pathname !== '/' || url.username || url.search)
+    throw new OllamaxError('BAD_INPUT', `"${registry}" is no address of a registry`, {
+      suggestions: ['give it as the nodes reach it, like http://gateway.lan:11435'],
+    })
+  if (!isOfficial(name))
+    throw new OllamaxError('BAD_INPUT', `${model} names a registry of its own`, {
+      suggestions: ['leave --registry out'],
+    })
 }
 
 interface Call extends PullModelOptions {
@@ -146,8 +166,11 @@ async function viaOne(
 
 async function pullHere(tools: PullTools, node: SshNode, call: Call): Promise<void> {
   const {signal, sudoPassword, insecure = false} = call
-  const store = await openNodeStore(tools, node, {access: 'read', sudoPassword, signal})
-  await pullOnNode(tools, node, {...call, insecure, freeBytes: store.look.freeBytes})
+  const [store, memory] = await Promise.all([
+    openNodeStore(tools, node, {access: 'read', sudoPassword, signal}),
+    memoryOf(tools, node),
+  ])
+  await pullOnNode(tools, node, {...call, insecure, memory, freeBytes: store.look.freeBytes})
 }
 
 async function copies(

@@ -1,26 +1,38 @@
+import {parseModelName} from '../cluster/model-name.ts'
 import type {NodeSpec} from '../cluster/node.ts'
 import type {Reporter} from '../cluster/report.ts'
 import {roundSize} from '../cluster/size.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
-import {pull} from '../ollama/client.ts'
+import {deleteModel, nameModel, pull} from '../ollama/client.ts'
+import type {Endpoint} from '../ollama/endpoint.ts'
+import {checkMemory} from './check-memory.ts'
+import type {NodeMemory} from './memory-of.ts'
 import type {Tools} from './tools.ts'
 
 export interface PullOnNodeOptions {
   readonly model: string
-  readonly insecure: boolean
+  readonly insecure?: boolean
+  /** Address of the registry that is asked instead of the model's own; the model gets its own name all the same. */
+  readonly registry?: string | undefined
   /** Room where its models lie; absent: unknown. */
-  readonly freeBytes: number | undefined
+  readonly freeBytes?: number | undefined
+  /** Absent: unknown. */
+  readonly memory?: NodeMemory | undefined
+  /** Pull it also where it can never run. */
+  readonly force?: boolean | undefined
   readonly report: Reporter
   readonly signal: AbortSignal
 }
 
 /** A large model's checksum is reckoned in silence. */
-export const PULL_LIMITS = {
+const PULL_LIMITS = {
   connectTimeoutMs: 30_000,
   headersTimeoutMs: 60_000,
   idleTimeoutMs: 600_000,
 }
 const EVERY_MS = 100
+/** For a node to give a model another name, or to take one away. */
+const NAMING = {connectTimeoutMs: 30_000, headersTimeoutMs: 60_000}
 
 /**
  * Lets a node's Ollama pull a model, with its own resume; ends the pull when the call is aborted. NO_SPACE as soon as
@@ -32,30 +44,64 @@ export async function pullOnNode(
   node: NodeSpec,
   options: PullOnNodeOptions,
 ): Promise<void> {
-  const {model, insecure, report, signal} = options
+  try {
+    await pullAt(await tools.endpoint(node), node.name, options)
+  } catch (error) {
+    options.signal.throwIfAborted()
+    throw translated(error, {model: options.model, node: node.name}, options.registry)
+  }
+}
+
+/**
+ * As `pullOnNode`, of any Ollama, with its errors as they are. What is reported are the bytes of all files together:
+ * Ollama tells of one after the other.
+ */
+export async function pullAt(
+  endpoint: Endpoint,
+  subject: string,
+  options: PullOnNodeOptions,
+): Promise<void> {
+  const {model, report, signal} = options
   const step = `pull ${model}`
-  const subject = node.name
   const beganMs = performance.now()
   const sums = new Sums()
   let toldMs = 0
+  let looked = 0
   report({kind: 'start', subject, step})
-  try {
-    const endpoint = await tools.endpoint(node)
-    const request = {model, ...(insecure ? {insecure} : {})}
-    for await (const line of pull(endpoint, request, {signal, ...PULL_LIMITS})) {
-      const {digest, total, completed} = line
-      if (digest === undefined || total === undefined) continue
-      sums.add(digest, total, completed ?? 0)
-      checkRoom(node.name, sums, options)
-      const nowMs = performance.now()
-      if (nowMs - toldMs < EVERY_MS && sums.done < sums.total) continue
-      toldMs = nowMs
-      report({kind: 'bytes', subject, step, done: sums.done, total: sums.total})
+  const source = sourceOf(options)
+  const request = {model: source.model, ...(source.insecure ? {insecure: true} : {})}
+  for await (const line of pull(endpoint, request, {signal, ...PULL_LIMITS})) {
+    const {digest, total, completed} = line
+    if (digest === undefined || total === undefined) continue
+    sums.add(digest, total, completed ?? 0)
+    // How large it is, is told file by file.
+    if (sums.total > looked) {
+      looked = sums.total
+      const {memory, force = false} = options
+      checkMemory({node: subject, model, sizeBytes: looked, memory, force, report})
     }
-    report({kind: 'done', subject, step, ms: performance.now() - beganMs})
-  } catch (error) {
-    signal.throwIfAborted()
-    throw translated(error, {model, node: node.name})
+    checkRoom(subject, sums, options)
+    const nowMs = performance.now()
+    if (nowMs - toldMs < EVERY_MS && sums.done < sums.total) continue
+    toldMs = nowMs
+    report({kind: 'bytes', subject, step, done: sums.done, total: sums.total})
+  }
+  if (source.model !== model) {
+    const call = {signal, ...NAMING}
+    await nameModel(endpoint, {source: source.model, destination: model}, call)
+    await deleteModel(endpoint, source.model, call)
+  }
+  report({kind: 'done', subject, step, ms: performance.now() - beganMs})
+}
+
+/** What the node is asked for: the model by its own name, or as another registry names it. */
+function sourceOf({model, insecure = false, registry}: PullOnNodeOptions) {
+  if (registry === undefined) return {model, insecure}
+  const {protocol, host} = new URL(registry)
+  const {namespace, model: own, tag} = parseModelName(model) ?? {}
+  return {
+    model: `${host}/${namespace}/${own}:${tag}`,
+    insecure: insecure || protocol === 'http:',
   }
 }
 
@@ -92,7 +138,11 @@ function checkRoom(node: string, sums: Sums, {freeBytes, model}: PullOnNodeOptio
   )
 }
 
-function translated(error: unknown, about: {model: string; node: string}): unknown {
+function translated(
+  error: unknown,
+  about: {model: string; node: string},
+  registry = 'https://registry.ollama.ai',
+): unknown {
   if (!OllamaxError.is(error, 'NODE_ERROR')) return error
   const words = messageOf(error)
   const {model, node} = about
@@ -111,7 +161,7 @@ function translated(error: unknown, about: {model: string; node: string}): unkno
   return new OllamaxError('NODE_ERROR', `${node} cannot pull ${model}: ${words}`, {
     cause: error,
     suggestions: [
-      `does that machine reach the registry? ollamax node exec ${node} -- curl -sI https://registry.ollama.ai`,
+      `does that machine reach the registry? ollamax node exec ${node} -- curl -sI ${registry}/v2/`,
       'without internet: ollamax model import FILE, or ollamax model copy',
     ],
     details: about,

@@ -6,10 +6,11 @@ import type {Reporter} from '../cluster/report.ts'
 import type {ModelWish} from '../engine/install/choose-model.ts'
 import {PINS} from '../engine/pins.ts'
 import {messageOf, OllamaxError} from '../errors.ts'
-import {generate, pull} from '../ollama/client.ts'
+import {generate} from '../ollama/client.ts'
 import type {Endpoint} from '../ollama/endpoint.ts'
 import {readNode} from '../ollama/read-node.ts'
 import {keepReadings} from '../state/readings.ts'
+import {pullAt} from './pull-on-node.ts'
 import {engineEndpoint, startEngine} from './start-engine.ts'
 import type {Tools} from './tools.ts'
 
@@ -55,7 +56,7 @@ export interface Answered {
 const LOCAL_OLLAMA = 'OLLAMAX_LOCAL_OLLAMA'
 const PROBE_MS = 1500
 /** What an Ollama without a model for text is offered: the smallest that its registry has. */
-const SMALLEST = {name: 'smollm2:135m', size: '271 MB'}
+export const SMALLEST = {name: 'smollm2:135m', size: '271 MB'}
 const MAX_TOKENS = 200
 
 /**
@@ -134,14 +135,8 @@ async function localModel(tools: QuickstartTools, local: Local): Promise<string>
     throw new OllamaxError('MODEL_NOT_FOUND', `the Ollama on this machine has ${lack}`, {
       suggestions: [`ollama pull ${name}`, 'ollamax quickstart --embedded'],
     })
-  const step = {subject: 'local', step: `pull ${name}`}
-  const started = performance.now()
-  report({kind: 'start', ...step})
-  const limits = {signal: tools.signal, idleTimeoutMs: 120_000}
   try {
-    for await (const {total, completed} of pull(local.endpoint, {model: name}, limits))
-      if (completed !== undefined)
-        report({kind: 'bytes', ...step, done: completed, ...(total === undefined ? {} : {total})})
+    await pullAt(local.endpoint, 'local', {model: name, report, signal: tools.signal})
   } catch (error) {
     tools.signal.throwIfAborted()
     throw new OllamaxError(
@@ -153,11 +148,14 @@ async function localModel(tools: QuickstartTools, local: Local): Promise<string>
       },
     )
   }
-  report({kind: 'done', ...step, ms: performance.now() - started})
   return name
 }
 
-function makesText({capabilities, family}: ModelTag): boolean {
+/** Whether a model answers prompts, as far as is known of it. */
+export function makesText({
+  capabilities,
+  family,
+}: Pick<ModelTag, 'capabilities' | 'family'>): boolean {
   return capabilities ? capabilities.includes('completion') : !/bert|clip/i.test(family ?? '')
 }
 

@@ -2,15 +2,24 @@ import type {NodeSpec} from '../cluster/node.ts'
 import type {Reporter} from '../cluster/report.ts'
 import {roundSize} from '../cluster/size.ts'
 import {OllamaxError} from '../errors.ts'
-import {type Blob, blobsOf, digestOf, type Manifest, manifestPath} from '../models/manifest.ts'
+import {
+  type Blob,
+  blobsOf,
+  digestOf,
+  type Manifest,
+  manifestPath,
+  sizeOf,
+} from '../models/manifest.ts'
 import {lackOf, RESERVE_BYTES, spaceMissing} from '../models/plan-spread.ts'
 import {type BlobSource, relayBlob} from '../models/relay.ts'
 import {sendChain} from '../models/send-chain.ts'
 import type {Store} from '../models/store.ts'
 import {storeSink, writeManifest} from '../models/store-blobs.ts'
+import {checkMemory} from './check-memory.ts'
 import {copyMeter} from './copy-meter.ts'
 import {eachOf} from './each-of.ts'
 import {interruptedAfter} from './interrupted.ts'
+import {memoryOf} from './memory-of.ts'
 import {failureOf, type NodeFailure} from './node-failure.ts'
 import {openNodeStore} from './node-store.ts'
 import {spreadByApi} from './spread-by-api.ts'
@@ -25,6 +34,8 @@ export interface SpreadOptions {
   /** The store that the source reads: its host may send by itself. Absent: all goes through this process. */
   readonly origin?: Store | undefined
   readonly to: readonly NodeSpec[]
+  /** Bring it also where it can never run. */
+  readonly force?: boolean | undefined
   readonly sudoPassword: SudoPassword
   readonly report: Reporter
   readonly signal: AbortSignal
@@ -43,7 +54,7 @@ export interface SpreadNode {
   readonly error?: NodeFailure
 }
 
-type SpreadTools = Pick<Tools, 'dial' | 'endpoint'>
+type SpreadTools = Pick<Tools, 'cluster' | 'dial' | 'endpoint'>
 
 const AT_ONCE = 16
 
@@ -134,17 +145,17 @@ async function prepare(
   node: NodeSpec,
   options: SpreadOptions,
 ): Promise<Target> {
-  const {manifest, model, report, signal, sudoPassword} = options
+  const {manifest, model, report, signal, sudoPassword, force = false} = options
   report({kind: 'start', subject: node.name, step: 'look at its models'})
   const path = manifestPath(model)
-  const store = await openNodeStore(tools, node, {
-    access: 'write',
-    manifests: [path],
-    sudoPassword,
-    signal,
-  })
+  const [store, memory] = await Promise.all([
+    openNodeStore(tools, node, {access: 'write', manifests: [path], sudoPassword, signal}),
+    memoryOf({...tools, signal}, node),
+  ])
   const {look} = store
   const lack = lackOf(manifest, look)
+  const sizeBytes = sizeOf(manifest)
+  if (lack.blobs.length > 0) checkMemory({node: node.name, model, sizeBytes, memory, force, report})
   const missing = spaceMissing(lack, look.freeBytes)
   if (missing > 0) throw noSpace(store, lack.bytes, missing)
   const there = look.manifests.get(path)

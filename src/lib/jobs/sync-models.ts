@@ -43,7 +43,9 @@ export async function syncModels(
   await confirmed(tools, options.yes, `Replace ${words.join('; ')}?`)
   const models: CopiedModel[] = []
   for (const {name, from, to} of plans)
-    models.push(await copyModel(tools, {model: name, from, to, report: options.report}))
+    models.push(
+      await copyModel(tools, {model: name, from, to, force: true, report: options.report}),
+    )
   return {models}
 }
 

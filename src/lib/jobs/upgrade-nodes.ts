@@ -1,11 +1,15 @@
-import type {NodeSpec, SshNode} from '../cluster/node.ts'
+import {modelKey} from '../cluster/model-name.ts'
+import type {Cluster, NodeSpec, SshNode} from '../cluster/node.ts'
 import {type Selection, selectNodes} from '../cluster/select.ts'
 import {effectiveOllama} from '../desired/effective.ts'
+import {onlyThere, onlyThereText} from '../desired/only-there.ts'
 import {OllamaxError} from '../errors.ts'
 import {confirmed} from './confirm.ts'
 import {latestVersion} from './find-source.ts'
+import {observe} from './observe.ts'
 import {notOurs} from './roll/roll-one.ts'
 import type {RolledNode} from './roll/rolled-node.ts'
+import {wavesOf} from './roll/waves.ts'
 import {type RollOptions, type RollTarget, rollNodes} from './roll-nodes.ts'
 import {overSsh} from './ssh-node.ts'
 import type {Tools} from './tools.ts'
@@ -28,7 +32,15 @@ export interface UpgradedNodes {
 
 type UpgradeTools = Pick<
   Tools,
-  'cluster' | 'clusterName' | 'editCluster' | 'dial' | 'ask' | 'signal' | 'env' | 'paths'
+  | 'cluster'
+  | 'clusterName'
+  | 'editCluster'
+  | 'dial'
+  | 'endpoint'
+  | 'ask'
+  | 'signal'
+  | 'env'
+  | 'paths'
 >
 
 /**
@@ -43,6 +55,7 @@ export async function upgradeNodes(
   const cluster = await tools.cluster()
   const nodes = chosen(cluster.nodes, options)
   const names = nodes.map((node) => node.name)
+  const canary = nodes.find(({name}) => name === options.canary)
   if (options.canary !== undefined && !names.includes(options.canary))
     throw new OllamaxError('BAD_INPUT', `the canary ${options.canary} is not among these nodes`, {
       suggestions: [`name one of ${names.join(', ')}`],
@@ -50,6 +63,7 @@ export async function upgradeNodes(
   const version = await versionOf(tools, to, artifact)
   const what = to.kind === 'previous' ? 'the version before' : (version ?? 'what the archive holds')
   const reason = `${to.kind === 'previous' ? 'roll back' : 'upgrade'} ${names.join(', ')} to ${what}`
+  await warnOfLost(tools, {cluster, waves: wavesOf(nodes, canary, options.waves), options})
   const how = 'Wave by wave, each node drained meanwhile.'
   await confirmed(tools, options.yes, `${reason[0]?.toUpperCase()}${reason.slice(1)}? ${how}`)
   const targets: RollTarget[] = nodes.map((node) => {
@@ -62,6 +76,35 @@ export async function upgradeNodes(
     rollNodes(tools, {...options, targets, reason, recordVersion: true}),
   )
   return {cluster: tools.clusterName(), nodes: rolled}
+}
+
+/** For a look at what nodes have, which delays a question. */
+const LOOK_MS = 5000
+
+/** Says of each wave which models nobody will answer for meanwhile. */
+async function warnOfLost(
+  tools: UpgradeTools,
+  about: {
+    readonly cluster: Cluster
+    readonly waves: readonly (readonly NodeSpec[])[]
+    readonly options: Pick<UpgradeOptions, 'report'>
+  },
+): Promise<void> {
+  const {cluster, waves, options} = about
+  const {nodes, models = [], aliases = {}} = cluster
+  const readings = await observe(tools, nodes, {timeoutMs: LOOK_MS})
+  const fleet = readings.flatMap((reading, at) =>
+    reading.kind === 'up'
+      ? [{...reading, name: reading.node, serves: nodes[at]?.drained === false}]
+      : [],
+  )
+  const named = [...models.map(({name}) => name), ...Object.values(aliases)]
+  const wanted = new Set(named.map(modelKey))
+  for (const wave of waves) {
+    const names = wave.map(({name}) => name)
+    const text = onlyThereText(names, onlyThere(names, fleet, wanted))
+    if (text !== undefined) options.report({kind: 'warn', subject: names.join(', '), text})
+  }
 }
 
 async function versionOf(

@@ -19,14 +19,22 @@ to() {
     -c aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr \
     -p "$2" -l "$3" -- "$1" "$5"
 }
-size_of() { n=$($by wc -c "$1" 2>/dev/null | awk '{print $1}'); echo "@{n:-0}"; }
+size_of() { n=$($by wc -c "$1" 2>/dev/null); n=@{n%% *}; echo "@{n:-0}"; }
+# tail and head carry 8 KiB at a time, dd what it is told to.
+if dd iflag=skip_bytes,count_bytes count=0 if=/dev/null of=/dev/null 2>/dev/null; then
+  piece() { $by dd if="$1" bs=1M iflag=skip_bytes,count_bytes skip="$2" count="$3" 2>/dev/null; }
+else
+  piece() { $by tail -c +$(($2 + 1)) "$1" | head -c "$3"; }
+fi
+# A look costs several processes, so it waits until there is something to send, but no longer than a second.
 send() {
   idle=0
   while [ "$at" -lt "$size" ]; do
-    if $by test -f "$f"; then $by tail -c +$((at + 1)) "$f"; return; fi
-    now=$(size_of "$part")
-    if [ "$now" -gt "$at" ]; then
-      $by tail -c +$((at + 1)) "$part" | head -c $((now - at))
+    if $by test -f "$f"; then piece "$f" "$at" $((size - at)); return; fi
+    now=$(size_of "$part") least=33554432
+    [ $idle -lt 5 ] || least=1
+    if [ "$now" -ge "$size" ] && [ "$now" -gt "$at" ] || [ "$now" -ge $((at + least)) ]; then
+      piece "$part" "$at" $((now - at))
       at=$now idle=0
     else
       idle=$((idle + 1)); [ $idle -lt 150 ] || return 1

@@ -74,6 +74,10 @@ export function blobsOf(manifest: Manifest): Blob[] {
   return [...all.values()].sort((a, b) => a.sizeBytes - b.sizeBytes)
 }
 
+/** Bytes of all files of a model. */
+export const sizeOf = (manifest: Manifest): number =>
+  blobsOf(manifest).reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)
+
 /** Where a store keeps the manifest of a model, below `manifests`; BAD_INPUT for what is no model's name. */
 export function manifestPath(name: string): string {
   const parts = parseModelName(name)

@@ -14,32 +14,47 @@ const MISSING = 78
 /** Blobs out of a node's store. */
 export function storeSource(store: Store): BlobSource {
   return {
-    async read(blob, offset, {take, signal}) {
-      const {dir} = store.look
-      let came = offset
-      const said = await store.run(READ_BLOB, {
-        reads: true,
-        args: [dir, hexOf(blob.digest), String(offset)],
-        signal,
-        timeoutMs: NO_DEADLINE_MS,
-        maxBytes: 4096,
-        onStdout: (chunk) => {
-          came += chunk.length
-          return take(chunk)
-        },
-      })
-      if (said.code === 0 && came === blob.sizeBytes) return
-      const why = said.stderr.trim().split('\n').at(-1) || `${came} of ${blob.sizeBytes} bytes came`
-      throw new OllamaxError(
-        'MODEL_DAMAGED',
-        `${store.node} could not give ${blob.digest}: ${why}`,
-        {
-          suggestions: ['take another node as the source, or pull the model anew there'],
-          details: {node: store.node, digest: blob.digest},
-        },
-      )
-    },
+    read: (blob, from, to) => readPart(store, blob, {...to, from, length: blob.sizeBytes - from}),
   }
+}
+
+/**
+ * Hands out a part of a file of a node's store, one chunk after the other. MODEL_DAMAGED where it cannot be had in full.
+ */
+export async function readPart(
+  store: Store,
+  blob: Blob,
+  {
+    from,
+    length,
+    take,
+    signal,
+  }: {
+    readonly from: number
+    readonly length: number
+    readonly take: (chunk: Buffer) => Promise<void> | void
+    readonly signal: AbortSignal
+  },
+): Promise<void> {
+  const {dir} = store.look
+  let came = 0
+  const said = await store.run(READ_BLOB, {
+    reads: true,
+    args: [dir, hexOf(blob.digest), String(from), String(length)],
+    signal,
+    timeoutMs: NO_DEADLINE_MS,
+    maxBytes: 4096,
+    onStdout: (chunk) => {
+      came += chunk.length
+      return take(chunk)
+    },
+  })
+  if (said.code === 0 && came === length) return
+  const why = said.stderr.trim().split('\n').at(-1) || `${came} of ${length} bytes came`
+  throw new OllamaxError('MODEL_DAMAGED', `${store.node} could not give ${blob.digest}: ${why}`, {
+    suggestions: ['take another node as the source, or pull the model anew there'],
+    details: {node: store.node, digest: blob.digest},
+  })
 }
 
 /** Blobs into a node's store: checked there, and visible only when whole. */

@@ -76,12 +76,16 @@ done
 echo end=1
 `
 
-/** `$1` directory, `$2` hex digits, `$3` bytes to leave out at the beginning. */
+/** `$1` directory, `$2` hex digits, `$3` bytes to leave out at the beginning, `$4` how many of those that follow are wanted. */
 export const READ_BLOB = script`
 f=$1/blobs/sha256-$2
 [ -r "$f" ] || fail "the file sha256-$2 is not there, or may not be read"
-if [ "$3" = 0 ]; then exec cat "$f"; fi
-exec tail -c +$(($3 + 1)) "$f"
+size=$(wc -c <"$f" | tr -d ' ')
+if [ $(($3 + $4)) -ge "$size" ]; then
+  if [ "$3" = 0 ]; then exec cat "$f"; fi
+  exec tail -c +$(($3 + 1)) "$f"
+fi
+tail -c +$(($3 + 1)) "$f" | head -c "$4"
 `
 
 /**

@@ -127,6 +127,15 @@ export async function deleteModel(
   await done(await openRequest(endpoint, {method: 'DELETE', path: '/api/delete', body, ...options}))
 }
 
+/** Gives a model of a node a second name there. */
+export async function nameModel(
+  endpoint: Endpoint,
+  {source, destination}: {readonly source: string; readonly destination: string},
+  options: CallOptions,
+): Promise<void> {
+  await done(await openRequest(endpoint, post('/api/copy', {source, destination}, options)))
+}
+
 /** How long a model is to stay in memory; it is loaded for that where it is not there. */
 export interface KeepRequest {
   readonly model: string

@@ -6,6 +6,7 @@ import {strange} from './errors.ts'
 import {openRequest, readJson} from './request.ts'
 
 const MAX_JSON_BYTES = 32 * 1024 * 1024
+const OVER = new Error('the reading is over')
 
 export interface ReadOptions {
   readonly signal: AbortSignal
@@ -51,8 +52,10 @@ export async function readWhole(
 ): Promise<WholeReading> {
   const startedMs = performance.now()
   const stop = new AbortController()
-  const late = new OllamaxError('TIMEOUT', `no answer within ${Math.round(options.timeoutMs)} ms`)
-  const timer = setTimeout(() => stop.abort(late), options.timeoutMs)
+  // An error with its stack is dear for somebody who reads hundreds of nodes.
+  const late = () =>
+    new OllamaxError('TIMEOUT', `no answer within ${Math.round(options.timeoutMs)} ms`)
+  const timer = setTimeout(() => stop.abort(late()), options.timeoutMs)
   const passOn = () => stop.abort(options.signal.reason)
   options.signal.addEventListener('abort', passOn, {once: true})
   const call = {signal: stop.signal}
@@ -76,7 +79,7 @@ export async function readWhole(
     clearTimeout(timer)
     options.signal.removeEventListener('abort', passOn)
     // One failed: the others must not keep their connections.
-    stop.abort()
+    stop.abort(OVER)
   }
 }
 

@@ -8,6 +8,7 @@ import type {BlobPlaces} from '../gateway/manage.ts'
 import type {Log} from '../log/make-log.ts'
 import type {Metrics} from '../metrics/metrics.ts'
 import type {WorkersSample} from '../metrics/worker-metrics.ts'
+import type {NodeEndpoint} from '../ollama/endpoint.ts'
 import type {Tracing} from '../trace/tracing.ts'
 import type {DoorSettings, KeysNow} from './open-door.ts'
 import type {FleetHooks, RunningFleet} from './start-fleet.ts'
@@ -21,6 +22,10 @@ export interface Core {
   readonly live: LiveDoor
   readonly limiter: RateLimiter
   readonly blobs: BlobPlaces
+  /** The way to the registry of models; undefined: there is none. */
+  readonly registry: () => NodeEndpoint | undefined
+  /** Seals tickets, see `makeTicket`. */
+  readonly ticketSecret: string
   readonly keys: () => KeysNow
   /** Not before the fleet was started. */
   readonly running: () => RunningFleet

@@ -28,17 +28,28 @@ export interface KeysNow {
 export interface DoorParts
   extends Pick<
     Floor,
-    'fleet' | 'hub' | 'insight' | 'live' | 'blobs' | 'metrics' | 'ended' | 'bug' | 'aliases'
+    | 'fleet'
+    | 'hub'
+    | 'insight'
+    | 'live'
+    | 'blobs'
+    | 'registry'
+    | 'metrics'
+    | 'ended'
+    | 'bug'
+    | 'aliases'
   > {
   readonly keys: () => KeysNow
   readonly limiter: Limiter
+  /** The same in all processes that answer. */
+  readonly ticketSecret: string
   readonly tracing: Tracing
 }
 
 /** Listens. BAD_INPUT if that cannot be. */
 export function openDoor(settings: DoorSettings, parts: DoorParts): Promise<Gateway> {
   const {listen, tls, origins, allowCloud} = settings
-  const {keys, limiter, tracing, ...floor} = parts
+  const {keys, limiter, ticketSecret, tracing, ...floor} = parts
   return openGateway({
     ...listen,
     ...(tls ? {tls} : {}),
@@ -47,6 +58,8 @@ export function openDoor(settings: DoorSettings, parts: DoorParts): Promise<Gate
       keyring: () => keys().ring,
       limiter,
       required: () => keys().wanted,
+      ticketSecret,
+      tls: tls !== undefined,
     }),
     hasher: new PrefixHasher(),
     limits: DEFAULT_LIMITS,

@@ -2,6 +2,7 @@ import type {Exchange} from '../gateway/exchange.ts'
 import type {Gateway} from '../gateway/gateway.ts'
 import {hubOver} from '../gateway/hub-over.ts'
 import {HubSource} from '../gateway/live/hub-source.ts'
+import {openUpstream, type Upstream} from '../ollama/upstream.ts'
 import type {Tracing} from '../trace/tracing.ts'
 import type {Core, Front} from './front.ts'
 import {openDoor} from './open-door.ts'
@@ -9,7 +10,7 @@ import {recordOf} from './record.ts'
 
 /** Answers in this process: every word between the parts is a call. */
 export function ownFront(core: Core): Front {
-  const {settings, log, metrics, insight, live, limiter, blobs, keys} = core
+  const {settings, log, metrics, insight, live, limiter, blobs, keys, ticketSecret} = core
   const ended = (exchange: Exchange) => {
     const record = recordOf(exchange)
     const inference = exchange.route.kind === 'inference'
@@ -24,6 +25,7 @@ export function ownFront(core: Core): Front {
   })
   const source = new HubSource(hub)
   let gateway: Gateway | undefined
+  let registry: Upstream | undefined
   let tracing: Tracing | undefined
   return {
     sink: hub,
@@ -38,10 +40,12 @@ export function ownFront(core: Core): Front {
     cancel: (requestId) => source.cancel(requestId),
     async open() {
       tracing = await core.openTracing()
+      const models = core.registry()
+      registry = models && openUpstream(models)
       gateway = await openDoor(settings, {
         fleet: fleet(),
         aliases: () => core.running().aliases(),
-        ...{hub, insight, live, blobs, keys, limiter, tracing, ended},
+        ...{hub, insight, live, blobs, registry, keys, limiter, ticketSecret, tracing, ended},
         metrics: async () => ({type: metrics.contentType, text: await metrics.scrape()}),
         bug: (error, {requestId}) => log.error('a bug', {err: error, id: requestId}),
       })
@@ -51,6 +55,7 @@ export function ownFront(core: Core): Front {
     drain: async (deadlineMs) => gateway?.drain(deadlineMs),
     async close() {
       await gateway?.close()
+      await registry?.close()
       hub.close()
       await tracing?.close()
     },

@@ -1,3 +1,4 @@
+import {randomBytes} from 'node:crypto'
 import {RateLimiter} from '../auth/rate-limit.ts'
 import {steadyMs} from '../gateway/clock.ts'
 import {Decisions} from '../gateway/decisions.ts'
@@ -10,6 +11,7 @@ import {makeMetrics} from '../metrics/metrics.ts'
 import {openTracing} from '../trace/tracing.ts'
 import type {Core, Front} from './front.ts'
 import {type KeysNeededOptions, keysNeeded} from './keys-needed.ts'
+import type {ModelRegistry, ModelRegistrySettings} from './model-registry.ts'
 import type {DoorSettings, KeysNow} from './open-door.ts'
 import {ownFront} from './own-front.ts'
 import type {FleetKeeper} from './reconcile/keep-fleet.ts'
@@ -28,6 +30,8 @@ export interface ServeOptions extends KeysNeededOptions, DoorSettings {
   readonly version: string
   /** Keep the fleet as its file wants it; absent: only serve it. */
   readonly reconcile?: {readonly everyMs: number; readonly graceMs: number} | undefined
+  /** Offer the models to the nodes' own pull; absent: not at all. */
+  readonly registry?: ModelRegistrySettings | undefined
   /** The address it listens on, once it does. */
   readonly listening: (url: string) => void
 }
@@ -66,6 +70,8 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
     insight: insightOf(() => running.dispatcher, decisions),
     limiter: new RateLimiter(),
     blobs: new BlobPlaces(),
+    ticketSecret: randomBytes(32).toString('hex'),
+    registry: () => models && {kind: 'url', ...models},
     version: options.version,
     keys: () => keys,
     running: () => running,
@@ -87,6 +93,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
   const running: RunningFleet = startFleet(tools, cluster, front)
   const {fleet} = running
   let keeper: FleetKeeper | undefined
+  let models: ModelRegistry | undefined
   const names = setInterval(() => metrics.setKnown(running.names()), NAMES_MS)
   const watch = watchSource(source, {
     cluster: (wanted) => {
@@ -106,6 +113,13 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
   try {
     await fleet.looked(AbortSignal.any([signal, AbortSignal.timeout(FIRST_LOOK_MS)]))
     metrics.setKnown(running.names())
+    if (options.registry) {
+      const {modelRegistry} = await import('./model-registry.ts')
+      models = await modelRegistry(
+        {...tools, cluster: source.cluster},
+        {...options.registry, fleet, log},
+      )
+    }
     const url = await front.open()
     log.info('listening', {
       url,
@@ -114,6 +128,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
       up: fleet.nodes().filter(({reading}) => reading?.kind === 'up').length,
       keys: keys.wanted,
       ...(workers > 1 ? {workers} : {}),
+      ...(models ? {registry: true} : {}),
     })
     if (cluster.nodes.length === 0) log.warn('the cluster has no nodes yet: ollamax node add')
     options.listening(url)
@@ -135,6 +150,7 @@ export async function serve(tools: WorkTools, options: ServeOptions): Promise<vo
     watch.close()
     await keeper?.close()
     await front.close()
+    await models?.close()
     await running.close()
     await log.close()
   }

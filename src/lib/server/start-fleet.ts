@@ -10,7 +10,7 @@ import {effectiveOllama} from '../desired/effective.ts'
 import {Fleet} from '../gateway/fleet.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {NodeEndpoint} from '../ollama/endpoint.ts'
-import {readRates, replaceRates} from '../state/rates-file.ts'
+import {mergeRates, readRates} from '../state/rates-file.ts'
 import {balancedNode} from './balanced-node.ts'
 
 /** The nodes, their connections, and who decides among them. */
@@ -70,17 +70,24 @@ export function startFleet(
   const apply = (wanted: Cluster) => {
     aliases = new Aliases(wanted.aliases)
     fleet.setNodes(wanted.nodes)
+    const learned = readRates<Rate>(ratesPath)
     hooks.tell((nowMs) => {
       dispatcher.setNodes(
         wanted.nodes.map((node) => balancedNode({...node, ollama: effectiveOllama(wanted, node)})),
         nowMs,
       )
+      // Of a node that was renamed there is more under its new name.
+      dispatcher.adopt(learned)
       dispatcher.setPolicy(policyNamed(wanted.policy))
       dispatcher.setHedging(wanted.gateway?.hedge ?? false)
     })
   }
   apply(cluster)
-  const keep = () => replaceRates(ratesPath, dispatcher.rates())
+  const keep = () => {
+    // What others have measured since is newer than what is known here, and the other way round.
+    const merged = mergeRates(ratesPath, dispatcher.rates())
+    hooks.tell(() => dispatcher.adopt(merged))
+  }
   const timer = setInterval(keep, KEEP_MS)
   return {
     fleet,

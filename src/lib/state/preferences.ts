@@ -15,7 +15,7 @@ export interface Preferences {
 }
 
 /** The values that a preference may have; undefined: any text. */
-const PREFERENCE_VALUES: {
+export const PREFERENCE_VALUES: {
   readonly [K in keyof Preferences]-?: readonly string[] | undefined
 } = {
   currentCluster: undefined,

@@ -55,8 +55,32 @@ export function renameRates(
   if (models) replaceRates(path, {...nodes, [to]: models})
 }
 
-/** Puts these in the place of all that were there; bounded, and as harmless as `changeRate`. */
-export function replaceRates<T extends Stamped>(path: string, nodes: Entries<T>): void {
+/**
+ * Keeps of each entry the one that was changed last: what the file has, or one of these. Gives what there is now. Bounded,
+ * and as harmless as `changeRate`.
+ */
+export function mergeRates<T extends Stamped>(path: string, nodes: Entries<T>): Entries<T> {
+  const merged = newest(readRates<T>(path), nodes)
+  replaceRates(path, merged)
+  return merged
+}
+
+/** Of each entry the one that was changed last; of equals the first one. */
+export function newest<T extends Stamped>(a: Entries<T>, b: Entries<T>): Entries<T> {
+  const all: Record<string, Record<string, T>> = {}
+  for (const nodes of [a, b])
+    for (const [node, models] of Object.entries(nodes)) {
+      const kept = {...all[node]}
+      for (const [model, entry] of Object.entries(models)) {
+        const known = kept[model]
+        if (!known || entry.atMs > known.atMs) kept[model] = entry
+      }
+      all[node] = kept
+    }
+  return all
+}
+
+function replaceRates<T extends Stamped>(path: string, nodes: Entries<T>): void {
   const temp = `${path}.${process.pid}.tmp`
   const text = JSON.stringify(bounded(nodes))
   try {

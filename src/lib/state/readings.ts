@@ -12,6 +12,8 @@ export interface LastReading {
   readonly version?: string
   /** How many models it has on disk; 0 while it is down. */
   readonly models: number
+  /** Names of the models on disk when it was last up; absent: never seen. */
+  readonly names?: readonly string[]
   /** Names of the models in memory. */
   readonly loaded: readonly string[]
   /** Why it was down. */
@@ -99,7 +101,8 @@ function condense(reading: Reading, before: LastReading | undefined): LastReadin
   const {node, atMs} = reading
   if (reading.kind === 'down') {
     const {code, message} = reading
-    return {node, atMs, state: 'down', models: 0, loaded: [], code, message}
+    const names = before?.names === undefined ? {} : {names: before.names}
+    return {node, atMs, state: 'down', models: 0, ...names, loaded: [], code, message}
   }
   // `run` does not ask for the version: what was seen before is still the best that is known.
   const version = reading.version ?? before?.version
@@ -109,6 +112,7 @@ function condense(reading: Reading, before: LastReading | undefined): LastReadin
     state: 'up',
     ...(version === undefined ? {} : {version}),
     models: reading.models.length,
+    names: reading.models.map((model) => model.name),
     loaded: reading.loaded.map((model) => model.name),
   }
 }
@@ -119,18 +123,20 @@ const LATEST_MS = 8.64e15
 /** As we write them: what another program or half a disk left must not reach those who print it. */
 function isSound(reading: LastReading | null): boolean {
   if (typeof reading !== 'object' || reading === null) return false
-  const {node, atMs, state, version, models, loaded, code, message} = reading as {
+  const {node, atMs, state, version, models, names, loaded, code, message} = reading as {
     readonly [field in keyof LastReading]: unknown
   }
   const isText = (value: unknown) => value === undefined || typeof value === 'string'
+  const areTexts = (values: unknown) =>
+    Array.isArray(values) && values.every((value) => typeof value === 'string')
   return (
     typeof node === 'string' &&
     Number.isFinite(atMs) &&
     Math.abs(atMs as number) <= LATEST_MS &&
     (state === 'up' || state === 'down') &&
     typeof models === 'number' &&
-    Array.isArray(loaded) &&
-    loaded.every((name) => typeof name === 'string') &&
+    (names === undefined || areTexts(names)) &&
+    areTexts(loaded) &&
     [version, code, message].every(isText)
   )
 }

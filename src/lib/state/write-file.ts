@@ -7,17 +7,19 @@ export const TEMPORARY = /^\..+\.\d+-[0-9a-z]+\.new$/
 
 /**
  * Replaces a file as a whole: after a crash at any moment it holds the old text or the new one. Made
- * for its owner alone (0600, its directory 0700). A symbolic link stays one: its target is replaced.
- * STATE_IO if it cannot be written; the old file is then untouched.
+ * for its owner alone (its directory 0700) unless another mode is given. A symbolic link stays one: its target is
+ * replaced. STATE_IO if it cannot be written; the old file is then untouched.
  */
-export async function writeWhole(file: string, text: string): Promise<void> {
+export async function writeWhole(file: string, text: string, mode = 0o600): Promise<void> {
   let temporary: string | undefined
   try {
     await mkdir(dirname(file), {recursive: true, mode: 0o700})
     const target = await realpath(file).catch(() => file)
     temporary = join(dirname(target), `.${basename(target)}.${unique()}.new`)
-    const handle = await open(temporary, 'wx', 0o600)
+    const handle = await open(temporary, 'wx', mode)
     try {
+      // What the user's umask took off.
+      await handle.chmod(mode)
       await handle.writeFile(text)
       // Before the rename: else a power cut could leave the new name with no content.
       await handle.sync()

@@ -214,6 +214,25 @@ test('the same chance and the same events give the same choices', () => {
   )
 })
 
+test('whoever looks at the table behind each order changes nothing, and finds the node of the order in it', () => {
+  fc.assert(
+    fc.property(steps, fc.nat(), policies, (all, seed, chosen) => {
+      const [seen, unseen] = [new Play(seed, chosen), new Play(seed, chosen)]
+      const tables: (readonly [number, readonly string[]])[] = []
+      seen.door.dispatcher.watch(({id}, {ranked}) =>
+        tables.push([id, ranked.map(({candidate}) => candidate.node)]),
+      )
+      for (const play of [seen, unseen]) for (const one of all) play.step(one)
+      expect(seen.log).toEqual(unseen.log)
+      expect([...seen.door.sent]).toEqual([...unseen.door.sent])
+      expect(tables.map(([id]) => id)).toEqual(seen.door.sent.map(([id]) => id))
+      for (const [at, [, nodes]] of tables.entries())
+        expect(nodes).toContain(seen.door.sent[at]?.[1])
+    }),
+    {numRuns: 100},
+  )
+})
+
 test('work is never left waiting while a node that could do it as fast as any is free', () => {
   fc.assert(
     fc.property(

@@ -323,3 +323,36 @@ test('what was learned outlives the dispatcher, context by context', () => {
   ])
   expect(new Door({rates}).with('a', 'b').submit(ask(1), 0)).toBe('b')
 })
+
+test('what others have learned since is taken over by one that runs, what is older is not', () => {
+  const door = new Door().with('a', 'b')
+  for (let id = 1; id <= 10; id++) {
+    const only = id % 2 ? 'a' : 'b'
+    door.submit(ask(id, {only}), id * 9000)
+    door.ok(id, id * 9000 + 8000, stats(only === 'a' ? 8000 : 500))
+  }
+  const key = 'registry.ollama.ai/library/m:latest'
+  const slow = {answerTps: 1, promptTps: 1, serviceMs: 100_000, answerTokens: 100}
+  door.dispatcher.adopt({b: {[key]: {...slow, atMs: 1}}})
+  expect(door.dispatcher.rates().b?.[key]?.answerTps).toBeGreaterThan(100)
+  door.dispatcher.adopt({b: {[key]: {...slow, atMs: 200_000}}, gone: {[key]: {atMs: 1}}})
+  expect(door.dispatcher.rates().b?.[key]).toMatchObject({answerTps: 1, atMs: 200_000})
+  expect(Object.keys(door.dispatcher.rates()).sort()).toEqual(['a', 'b'])
+  expect(door.submit(ask(11), 200_000)).toBe('a')
+})
+
+test('how many a node answers at once is remembered, too, and never beyond the limit', () => {
+  const key = 'registry.ollama.ai/library/m:latest'
+  const slotsOf = (slots: number) => {
+    const door = new Door({rates: {a: {[key]: {atMs: 0, slots}}}})
+    door.dispatcher.setNodes([{name: 'a', drained: false, labels: {}}], 0)
+    door.dispatcher.observe(up('a'), 0)
+    let sent = 0
+    for (let id = 1; id <= 200; id++) if (door.submit(ask(id), 1) === 'a') sent++
+    return [sent, door.dispatcher.rates().a?.[key]?.slots]
+  }
+  expect(slotsOf(3)).toEqual([3, 3])
+  expect(slotsOf(0)).toEqual([1, 1])
+  const [most] = slotsOf(1e9)
+  expect(most).toBeLessThan(200)
+})

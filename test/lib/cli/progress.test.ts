@@ -54,6 +54,22 @@ test('json: every event, one object per line, with its time', async () => {
   )
 })
 
+test('json: bytes of a step are told at most ten times a second, and the last of them always', async () => {
+  const {stream, text} = capture(false)
+  let nowMs = 0
+  const live = makeReporter({stream, json: true, plain: false, env: {}, now: () => nowMs})
+  const bytes = {kind: 'bytes', step: 'download', total: 1000} as const
+  for (let done = 0; done <= 1000; done++) {
+    nowMs = done
+    live.report({...bytes, subject: 'a', done})
+    live.report({...bytes, subject: 'b', done})
+  }
+  await live.stop()
+  const lines = text().trimEnd().split('\n')
+  const told = lines.map((line) => JSON.parse(line)).filter(({subject}) => subject === 'a')
+  expect(told.map(({done}) => done)).toEqual([0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000])
+})
+
 test.each([
   ['plain', {plain: true, env: {}}],
   ['a dumb terminal', {plain: false, env: {TERM: 'dumb'}}],

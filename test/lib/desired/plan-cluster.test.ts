@@ -164,3 +164,39 @@ test('two plans differ in what they do, not in how it is explained', () => {
   )
   expect([gone.map(({node}) => node), added.map(({node}) => node)]).toEqual([['a'], ['b']])
 })
+
+test('a node that a broken change left drained is taken up, also where nothing else is to be done there', () => {
+  const interrupted = {interrupted: true}
+  const done: Setup = {...setup, steps: [], changes: []}
+  const plan = planCluster({nodes: nodes.slice(0, 2)}, [
+    state('a', {setup: done, ...interrupted}),
+    state('b', {setup: done}),
+  ])
+  expect(shown(plan)).toEqual([['a: try it, and let it take requests again']])
+  const both = planCluster({nodes: nodes.slice(0, 1)}, [state('a', {setup, ...interrupted})])
+  expect(shown(both)).toEqual([
+    ['a: write the drop-in, start Ollama, try it, and let it take requests again'],
+  ])
+  const away = {reason: 'no answer', counts: true}
+  const silent = planCluster({nodes: nodes.slice(0, 1)}, [
+    state('a', {setup: done, silent: away, ...interrupted}),
+  ])
+  expect([silent.waves, silent.notes]).toEqual([
+    [],
+    ['a is drained since a change of it was broken off, and cannot be read now'],
+  ])
+})
+
+test('a wave that leaves nobody to answer for a model says so before', () => {
+  const has = {models: [tag('m', 1)]}
+  const cluster = {nodes: nodes.slice(0, 2), models: [model('m')]}
+  const alone = planCluster(cluster, [state('a', {setup, ...has}), state('b')])
+  expect(alone.notes).toEqual([
+    'a: nobody answers for m while it is changed: no other node that serves has it',
+  ])
+  const two = planCluster({...cluster, models: [model('m', {replicas: 2})]}, [
+    state('a', {setup, ...has}),
+    state('b', {setup, ...has}),
+  ])
+  expect(two.notes).toEqual([])
+})

@@ -166,6 +166,14 @@ describe('num_ctx', () => {
     })
   })
 
+  test.each(['"x"', '[1]', 'true', '{"num_ctx":"many"}', '{"num_ctx":true}', '{"num_ctx":[8]}'])(
+    'leaves options %s to the node, which refuses them in its own words',
+    (options) => {
+      const body = Buffer.from(`{"model":"a","options":${options}}`)
+      expect(`${Buffer.concat(withNumCtx(body, fieldsOf(body), 5))}`).toBe(`${body}`)
+    },
+  )
+
   test('leaves numbers alone that JavaScript cannot hold', () => {
     const body = Buffer.from('{"options":{"seed":12345678901234567890},"model":"a"}')
     expect(`${Buffer.concat(withNumCtx(body, fieldsOf(body), 5))}`).toContain(
@@ -195,6 +203,23 @@ describe('prefix hashes', () => {
     const a = hash(hasher, turn(`1${'a'.repeat(5000)}`))
     const b = hash(hasher, turn(`2${'a'.repeat(5000)}`))
     expect(a.some((hash, at) => hash === b[at])).toBe(false)
+  })
+
+  test('a byte that differs shows in its block and in all behind it', () => {
+    const hasher = new PrefixHasher()
+    const text = Buffer.from(JSON.stringify({prompt: 'lorem ipsum '.repeat(400)}))
+    const before = hash(hasher, text)
+    fc.assert(
+      fc.property(fc.integer({min: 0, max: before.length * 512 - 1}), (at) => {
+        const other = Buffer.from(text)
+        const start = walk(text)?.places.get('prompt')?.start ?? 0
+        if (at === 0) return
+        other[start + at] = (other[start + at] ?? 0) ^ 1
+        const after = hash(hasher, other)
+        const same = after.map((one, block) => one === before[block])
+        expect(same).toEqual(before.map((_, block) => block < Math.floor(at / 512)))
+      }),
+    )
   })
 
   test('the model and the options before the prompt do not count', () => {

@@ -8,6 +8,9 @@ import {MachineParser} from '../../../src/lib/jobs/live/machine-parser.ts'
 import {MACHINE} from '../../../src/lib/jobs/live/machine-script.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
+/** Notes that it was called, beside itself. */
+const ASKED = 'echo asked >>"$(dirname "$0")/asked"'
+
 const read = (...lines: readonly string[]) =>
   new MachineParser().push(`${lines.join('\n')}\nend\n`, 7)
 
@@ -69,7 +72,10 @@ describe('what a machine prints', () => {
 
   test.each([
     ['g=NVIDIA GB10, [N/A], [N/A], 5, 40', [{name: 'NVIDIA GB10', busyShare: 0.05, celsius: 40}]],
-    ['g=Tesla, 100, 50, [N/A], [N/A]', [{name: 'Tesla', vramBytes: {total: 104857600, used: 52428800}}]],
+    [
+      'g=Tesla, 100, 50, [N/A], [N/A]',
+      [{name: 'Tesla', vramBytes: {total: 104857600, used: 52428800}}],
+    ],
     ['g=NVIDIA-SMI has failed because it could not communicate with the driver', []],
     ['g=Failed to initialize NVML: Driver/library version mismatch, a, b, c, d', []],
     ['g=', []],
@@ -101,9 +107,14 @@ describe('what a machine prints', () => {
 
   const line = fc.oneof(
     fc.string(),
-    fc.tuple(fc.constantFrom('n', 'c', 'm', 'd', 'h', 'a', 'g'), fc.string()).map((it) => it.join('=')),
     fc
-      .tuple(fc.constantFrom('n', 'c', 'm', 'd', 'h', 'a', 'g'), fc.array(fc.oneof(fc.integer(), fc.string())))
+      .tuple(fc.constantFrom('n', 'c', 'm', 'd', 'h', 'a', 'g'), fc.string())
+      .map((it) => it.join('=')),
+    fc
+      .tuple(
+        fc.constantFrom('n', 'c', 'm', 'd', 'h', 'a', 'g'),
+        fc.array(fc.oneof(fc.integer(), fc.string())),
+      )
       .map(([key, words]) => `${key}=${words.join(key === 'a' || key === 'g' ? ',' : ' ')}`),
     fc.constant('end'),
   )
@@ -181,8 +192,7 @@ describe.each(['dash', 'bash'])('the script under %s', (shell) => {
 
   test('tells cards by nvidia-smi, and asks one that takes long seldom', async () => {
     const {readings, dir} = start({
-      'nvidia-smi':
-        'echo asked >>"${0%/*}/asked"; i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; echo "NVIDIA T4, 15360, 100, 7, 33"; echo "NVIDIA T4, 15360, 200, 9, 34"',
+      'nvidia-smi': `${ASKED}; i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; echo "NVIDIA T4, 15360, 100, 7, 33"; echo "NVIDIA T4, 15360, 200, 9, 34"`,
     })
     await waitFor('four readings', () => readings.length >= 4)
     expect(readings[3]?.gpus.map(({busyShare}) => busyShare)).toEqual([0.07, 0.09])
@@ -190,7 +200,7 @@ describe.each(['dash', 'bash'])('the script under %s', (shell) => {
   })
 
   test('asks a broken nvidia-smi twice, and tells the rest all the same', async () => {
-    const {readings, dir} = start({'nvidia-smi': 'echo asked >>"${0%/*}/asked"; exit 9'})
+    const {readings, dir} = start({'nvidia-smi': `${ASKED}; exit 9`})
     await waitFor('six readings', () => readings.length >= 6)
     expect(readings.at(-1)).toMatchObject({gpus: []})
     expect(readFileSync(join(dir, 'asked'), 'utf8')).toBe('asked\nasked\n')

@@ -9,6 +9,7 @@ import {startGateway, type TestGateway} from '../../support/gateway.ts'
 import {ollamaSigner} from '../../support/ollama-signer.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
+const TICKETS = {ticketSecret: 'secret', tls: false}
 const open: TestGateway[] = []
 afterEach(async () => {
   for (const gateway of open.splice(0)) await gateway.close()
@@ -16,7 +17,12 @@ afterEach(async () => {
 
 async function start(...keys: readonly Key[]): Promise<TestGateway> {
   const ring = new Keyring(keys)
-  const guard = keyGuard({keyring: () => ring, limiter: new RateLimiter(), required: () => true})
+  const guard = keyGuard({
+    keyring: () => ring,
+    limiter: new RateLimiter(),
+    required: () => true,
+    ...TICKETS,
+  })
   const gateway = await startGateway([{}], {guard})
   open.push(gateway)
   return gateway
@@ -108,7 +114,7 @@ describe('where the rate is counted elsewhere', () => {
 
   async function startWith(take: () => Promise<Taken>): Promise<TestGateway> {
     const ring = new Keyring([key])
-    const guard = keyGuard({keyring: () => ring, limiter: {take}, required: () => true})
+    const guard = keyGuard({keyring: () => ring, limiter: {take}, required: () => true, ...TICKETS})
     const gateway = await startGateway([{}], {guard})
     open.push(gateway)
     return gateway

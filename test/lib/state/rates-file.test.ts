@@ -1,7 +1,14 @@
 import {mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
+import fc from 'fast-check'
 import {afterEach, beforeEach, expect, test} from 'vitest'
-import {changeRate, readRates, renameRates} from '../../../src/lib/state/rates-file.ts'
+import {
+  changeRate,
+  mergeRates,
+  newest,
+  readRates,
+  renameRates,
+} from '../../../src/lib/state/rates-file.ts'
 import {type TempHome, tempHome} from '../../support/temp-home.ts'
 
 let home: TempHome
@@ -66,4 +73,36 @@ test('a renamed node keeps what was learned of it, and nothing is left under its
   renameRates(path, {from: 'a', to: 'c'})
   renameRates(path, {from: 'never asked', to: 'd'})
   expect(readRates(path)).toEqual({b: {m: {atMs: 2}}, c: {m: {atMs: 1}}})
+})
+
+const entries = fc.dictionary(
+  fc.constantFrom('a', 'b', 'c'),
+  fc.dictionary(fc.constantFrom('x', 'y', 'z'), fc.record({atMs: fc.nat(5), tps: fc.nat(9)})),
+)
+
+test('of two that learned at the same time nothing is lost but what is older, whoever writes last', () => {
+  fc.assert(
+    fc.property(entries, entries, (one, other) => {
+      const both = newest(one, other)
+      const times = (all: typeof one) =>
+        Object.entries(all).flatMap(([node, models]) =>
+          Object.entries(models).map(([model, {atMs}]) => [`${node} ${model}`, atMs] as const),
+        )
+      const latest = new Map(times(one))
+      for (const [key, atMs] of times(other)) latest.set(key, Math.max(atMs, latest.get(key) ?? 0))
+      expect(new Map(times(both))).toEqual(latest)
+      expect(new Map(times(newest(other, one)))).toEqual(latest)
+      expect(newest(both, one)).toEqual(both)
+    }),
+  )
+})
+
+test('what another process has written since stays, unless it is older', () => {
+  set('a', 'm', 5)
+  set('renamed', 'm', 3)
+  expect(mergeRates(path, {a: {m: {atMs: 4}, n: {atMs: 4}}, renamed: {m: {atMs: 9}}})).toEqual({
+    a: {m: {atMs: 5}, n: {atMs: 4}},
+    renamed: {m: {atMs: 9}},
+  })
+  expect(readRates(path)).toEqual({a: {m: {atMs: 5}, n: {atMs: 4}}, renamed: {m: {atMs: 9}}})
 })

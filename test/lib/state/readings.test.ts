@@ -49,8 +49,17 @@ test('a reading without version keeps the version that was seen before', () => {
     state: 'up',
     version: '0.33.0',
     models: 1,
+    names: ['tiny:latest'],
     loaded: ['tiny:latest'],
   })
+})
+
+test('the names of its models stay known while a node is down', () => {
+  keepReadings(paths, 'lab', [up('a', 1000)])
+  keepReadings(paths, 'lab', [down('a', 2000), down('never-up', 2000)])
+  const known = lastReadings(paths, 'lab')
+  expect(known.get('a')).toMatchObject({models: 0, names: ['tiny:latest']})
+  expect(known.get('never-up')?.names).toBeUndefined()
 })
 
 test('what is older than a month is forgotten', () => {

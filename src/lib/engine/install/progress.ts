@@ -9,7 +9,7 @@ export interface Step {
   readonly step: string
 }
 
-/** Reports start and done of `work`, and between them the bytes that `measure` finds now and then. */
+/** Reports start and done of `work`, and between them the bytes that `measure` finds now and then beside those of before. */
 export async function watched<T>(
   {report, subject, step}: Step,
   measure: {readonly bytes: () => Promise<number>; readonly total?: number} | undefined,
@@ -18,12 +18,13 @@ export async function watched<T>(
   const started = performance.now()
   report({kind: 'start', subject, step})
   let measuring = false
+  const before = (await measure?.bytes().catch(() => 0)) ?? 0
   const timer =
     measure &&
     setInterval(async () => {
       if (measuring) return
       measuring = true
-      const done = await measure.bytes().catch(() => 0)
+      const done = (await measure.bytes().catch(() => 0)) - before
       measuring = false
       const total = measure.total === undefined ? {} : {total: measure.total}
       if (done > 0) report({kind: 'bytes', subject, step, done, ...total})

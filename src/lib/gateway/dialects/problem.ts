@@ -6,6 +6,8 @@ export interface Problem {
   readonly message: string
   /** For 429 and 503. */
   readonly retryAfterMs?: number
+  /** For 401: how a client can say who it is. */
+  readonly authenticate?: string
 }
 
 const OPENAI_TYPES: Readonly<Record<number, string>> = {

@@ -190,11 +190,12 @@ function keep(
     {atMs, node, model, digest: tag.digest, ...(version === undefined ? {} : {version}), figures},
   ])
   const promptTps = figures.prefill.at(-1)?.tps
-  const {decodeTps: answerTps, loadMs} = figures
+  const {decodeTps: answerTps, loadMs, slots} = figures
   const measured = {
     ...(promptTps === undefined ? {} : {promptTps}),
     ...(answerTps === undefined ? {} : {answerTps}),
     ...(loadMs === undefined ? {} : {loadMs}),
+    ...(slots === undefined ? {} : {slots}),
   }
   if (Object.keys(measured).length === 0) return kept
   const loaded =

@@ -65,8 +65,6 @@ export function makeFleetWork(tools: WorkTools, options: WorkOptions): FleetWork
   const {report} = options
   const {signal} = tools
   const cluster = withEffective(options.cluster)
-  // Where models lie is a matter of what groups want, too.
-  const own = {...tools, cluster: async () => withEffective(await tools.cluster())}
   const nodeOf = ({node}: ClusterAction): NodeSpec => oneNode(cluster.nodes, node)
   return {
     async setup(action) {
@@ -74,11 +72,11 @@ export function makeFleetWork(tools: WorkTools, options: WorkOptions): FleetWork
       // One that serves nobody, or that is someone else's still, is not rolled but set up.
       const serves = !action.changes.some(({key}) => key === 'service')
       if (options.rolls && serves && action.takesOver === undefined)
-        await roll(own, {node, action, options})
-      else await setUp(own, {node, action, options})
+        await roll(tools, {node, action, options})
+      else await setUp(tools, {node, action, options})
     },
     async pull({model, node}) {
-      const {nodes} = await pullModel(own, {model, to: [node], report, signal})
+      const {nodes} = await pullModel(tools, {model, to: [node], report, signal})
       for (const {error} of nodes) if (error) throw asError(error)
     },
     async copy(actions) {
@@ -88,7 +86,7 @@ export function makeFleetWork(tools: WorkTools, options: WorkOptions): FleetWork
       const {model} = first
       const to = actions.map(({node}) => node)
       const {nodes} = await fromFirst(first.from, (from) =>
-        copyModel(own, {model, from, to, report, signal}),
+        copyModel(tools, {model, from, to, report, signal}),
       )
       for (const {node, error} of nodes) if (error) failures.set(node, error)
       return failures
@@ -102,7 +100,7 @@ export function makeFleetWork(tools: WorkTools, options: WorkOptions): FleetWork
     },
     async remove({model, node}) {
       const selection = {names: [node], labels: []}
-      const {nodes} = await removeModel(own, {model, selection, yes: true, report})
+      const {nodes} = await removeModel(tools, {model, selection, yes: true, report})
       for (const {error} of nodes) if (error) throw asError(error)
     },
   }

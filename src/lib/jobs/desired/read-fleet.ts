@@ -9,6 +9,7 @@ import {abortable} from '../../ssh/deadline.ts'
 import {withDeadline} from '../deadline.ts'
 import {eachOf} from '../each-of.ts'
 import {observe} from '../observe.ts'
+import {interruptedNodes} from '../roll/interrupted-nodes.ts'
 import type {Tools} from '../tools.ts'
 import {notOurs, setupOf} from './host-setup.ts'
 
@@ -41,12 +42,17 @@ export async function readFleet(
   cluster: Cluster,
   options: ReadFleetOptions,
 ): Promise<SeenFleet> {
+  const broken = await interruptedNodes(tools)
   const seen = await eachOf(cluster.nodes, options.concurrency, (node) =>
     readOne(tools, {cluster, node, options}),
   )
   const hidden = cluster.nodes.flatMap((node) => hiddenVersion(cluster, node) ?? [])
   return {
-    states: seen.map(({state}) => state),
+    states: seen.map(({state}, at) =>
+      cluster.nodes[at]?.drained && broken.get(state.name)?.drainedByUs
+        ? {...state, interrupted: true}
+        : state,
+    ),
     notes: [...hidden, ...seen.flatMap(({notes}) => notes)],
   }
 }

@@ -13,7 +13,10 @@ import {readAgain} from './read-node.ts'
 const EVERY_MS = 250
 /** A look at a node that is up; in large fleets less often, so that all together stay cheap. */
 const LOOK_MS = 1000
-const LOOKS_PER_S = 150
+const LOOKS_PER_S = 60
+/** The same of what it has on disk, which changes now and then. */
+const CATALOGUE_MS = 10_000
+const CATALOGUES_PER_S = 5
 /** Where nothing is new, one comes after so long. */
 const QUIET_MS = 1000
 /** The leases of other processes are looked at so often. */
@@ -26,6 +29,12 @@ interface Place {
   readonly stop: AbortController
   reading: Reading | undefined
   shown: LiveNode | undefined
+  /** What that was made from. */
+  from?: {
+    readonly spec: NodeSpec
+    readonly reading: Reading | undefined
+    readonly inFlight: number
+  }
 }
 
 /** Reads all nodes of a cluster by itself, each at its own pace. */
@@ -91,9 +100,11 @@ export class NodesSource {
     this.#places.set(spec.name, place)
     if (!known)
       this.#events.add(...nodeEvents(undefined, liveNodeOf(spec, undefined, NONE), Date.now()))
-    const everyMs = Math.max(LOOK_MS, (this.#cluster.nodes.length / LOOKS_PER_S) * 1000)
+    const {length} = this.#cluster.nodes
+    const everyMs = Math.max(LOOK_MS, (length / LOOKS_PER_S) * 1000)
+    const catalogueMs = Math.max(CATALOGUE_MS, (length / CATALOGUES_PER_S) * 1000)
     const loop = readAgain(this.#tools, spec, {
-      ...{signal: place.stop.signal, everyMs, gate: this.#gate},
+      ...{signal: place.stop.signal, everyMs, catalogueMs, gate: this.#gate},
       onReading: (reading) => {
         place.reading = reading
       },
@@ -109,10 +120,12 @@ export class NodesSource {
     this.#readUse(atMs)
     const nodes: LiveNode[] = []
     for (const place of all) {
-      const now = liveNodeOf(place.spec, place.reading, {
-        inFlight: this.#use.get(place.spec.name)?.inFlight ?? 0,
-      })
-      if (place.shown && isSame(place.shown, now)) continue
+      const {spec, reading} = place
+      const inFlight = this.#use.get(spec.name)?.inFlight ?? 0
+      const {from} = place
+      if (from?.spec === spec && from.reading === reading && from.inFlight === inFlight) continue
+      place.from = {spec, reading, inFlight}
+      const now = liveNodeOf(spec, reading, {inFlight})
       if (place.shown) this.#events.add(...nodeEvents(place.shown, now, atMs))
       place.shown = now
       nodes.push(now)
@@ -143,15 +156,4 @@ const NONE = {inFlight: 0}
 /** What has to be connected to anew when it is another. */
 function reachOf({labels: _l, drained: _d, ollama, ...rest}: NodeSpec): string {
   return JSON.stringify([rest, ollama.port])
-}
-
-/** A reading that is another one has another time, whatever it tells. */
-function isSame(before: LiveNode, after: LiveNode): boolean {
-  return (
-    before.readAtMs === after.readAtMs &&
-    before.state === after.state &&
-    before.inFlight === after.inFlight &&
-    before.drained === after.drained &&
-    before.labels === after.labels
-  )
 }

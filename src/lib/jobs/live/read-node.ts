@@ -11,6 +11,8 @@ export interface ReadLoopOptions {
   readonly signal: AbortSignal
   /** Between two looks at a node that is up. */
   readonly everyMs: number
+  /** What it has on disk is looked at so often, and when it has something in memory that was not on disk. */
+  readonly catalogueMs: number
   /** Bounds how many nodes are connected to at once. */
   readonly gate: Gate
   readonly onReading: (reading: Reading) => void
@@ -18,8 +20,6 @@ export interface ReadLoopOptions {
 
 /** For one look, connecting included. */
 const LOOK_MS = 5000
-/** What it has on disk is looked at so often, and when it has something in memory that was not on disk. */
-const CATALOGUE_MS = 10_000
 /** A node that is down is asked again after so long, each time twice as long. */
 const DOWN_MS = {first: 1000, most: 15_000}
 
@@ -39,7 +39,7 @@ export async function readAgain(
       const look = async (): Promise<Reading> => {
         upstream ??= await open(tools, node, signal)
         const ageMs = known ? performance.now() - known.readMs : 0
-        const again = known && ageMs < CATALOGUE_MS ? {...known, ageMs} : undefined
+        const again = known && ageMs < options.catalogueMs ? {...known, ageMs} : undefined
         const timed = {signal, timeoutMs: LOOK_MS}
         const {reading, tags, ps} = await readWhole(upstream.endpoint, node.name, {
           ...timed,

@@ -18,6 +18,8 @@ export interface RollEntry {
 /** The nodes that are being changed. Only for who holds the deploy lock. */
 export interface RollJournal {
   get(node: string): RollEntry | undefined
+  /** By node. */
+  all(): ReadonlyMap<string, RollEntry>
   /** Resolves when it is on disk. STATE_IO. */
   put(node: string, entry: RollEntry): Promise<void>
   remove(node: string): Promise<void>
@@ -35,6 +37,7 @@ export function openJournal(directory: string): RollJournal {
   }
   return {
     get: (node) => entries.get(node),
+    all: () => entries,
     put(node, entry) {
       entries.set(node, entry)
       return write()

@@ -46,15 +46,40 @@ export async function rollWave(
     }
   })
   const bad = ran.some(({error}) => error !== undefined)
+  const good = ran.filter(({error}) => error === undefined).map(({run}) => run.target.node.name)
   if (tools.signal.aborted) {
     await releaseAll(shared, ran)
-    const good = ran.filter(({error}) => error === undefined).map(({run}) => run.target.node.name)
-    throw interruptedAfter(tools.signal, [...wave.done, ...good], wave.all)
+    throw await interruptedIn(shared, wave, good)
   }
-  const rows = await closed(shared, ran, {bad, wave})
+  const rows = await closed(shared, ran, {bad, wave}).catch(async (error: unknown) => {
+    throw tools.signal.aborted ? await interruptedIn(shared, wave, bad ? [] : good) : error
+  })
   for (const row of rows)
     report({kind: 'end', subject: row.name, ok: !row.error, text: describeOutcome(row)})
   return rows
+}
+
+/** INTERRUPTED that also says which nodes take no requests still, and how they do again. */
+async function interruptedIn(
+  {tools, journal}: RollShared,
+  wave: Wave,
+  good: readonly string[],
+): Promise<OllamaxError> {
+  const error = interruptedAfter(tools.signal, [...wave.done, ...good], wave.all)
+  const {nodes} = await tools.cluster()
+  const left = nodes.flatMap(({name, drained}) =>
+    drained && journal.get(name)?.drainedByUs ? [name] : [],
+  )
+  if (left.length === 0) return error
+  const who = left.join(', ')
+  return new OllamaxError('INTERRUPTED', `${error.message}; in the middle of a change: ${who}`, {
+    suggestions: [
+      `${who} takes no requests until then. ${error.suggestions.join(' ')}`,
+      'or make it what the cluster file says: ollamax apply',
+    ],
+    cause: error.cause,
+    details: {...error.details, leftDrained: left},
+  })
 }
 
 /** The end of a wave, whichever it is; then the machines are free for others. */

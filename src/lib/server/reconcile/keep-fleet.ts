@@ -43,7 +43,7 @@ export function keepFleet(tools: WorkTools, options: KeepFleetOptions): FleetKee
   let wake = Promise.withResolvers<void>()
   const rounds = new Rounds(
     {...tools, signal, clusterName: () => cluster},
-    {events, graceMs, rolls},
+    {events, log, graceMs, rolls},
   )
   const loop = async () => {
     events.over('standby')

@@ -12,10 +12,13 @@ import {makeFleetWork, type WorkTools} from '../../jobs/desired/fleet-work.ts'
 import {readFleet} from '../../jobs/desired/read-fleet.ts'
 import {runWaves} from '../../jobs/desired/run-waves.ts'
 import {withDeployLock} from '../../jobs/with-deploy-lock.ts'
+import type {Log} from '../../log/make-log.ts'
 import type {EventTeller} from './tell-events.ts'
+import {logProgress} from './tell-progress.ts'
 
 export interface RoundOptions {
   readonly events: EventTeller
+  readonly log: Pick<Log, 'info' | 'warn'>
   /** For so long after a node answered last, what it has counts still. */
   readonly graceMs: number
   /** False: the cluster file is not one that ollamax changes, so nodes are changed without being drained in it. */
@@ -92,11 +95,12 @@ export class Rounds {
     const {signal} = this.#tools
     const waves = this.#allowed(plan)
     const actions = new Map(actionsOf({waves}).map((action) => [keyOf(action), action]))
+    const progress = logProgress(this.#options.log)
     const work = makeFleetWork(this.#tools, {
       ...{cluster, rolls: this.#options.rolls, reason: REASON, drainMs: DRAIN_MS},
-      report: () => {},
+      report: progress.report,
     })
-    await runWaves(waves, {
+    const waved = runWaves(waves, {
       work,
       concurrency: AT_ONCE,
       signal,
@@ -119,6 +123,7 @@ export class Rounds {
         events.tell(outcome, `${node}: ${what}${more === undefined ? '' : `: ${more}`}`, node)
       },
     })
+    await waved.finally(progress.stop)
   }
 }
 

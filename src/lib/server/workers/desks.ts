@@ -32,6 +32,9 @@ export interface WorkerSettings {
   readonly tls?: {readonly cert: string; readonly key: string}
   readonly origins: readonly string[]
   readonly allowCloud: boolean
+  /** The way to the registry of models, see `OpenRegistry`. */
+  readonly registry?: {readonly url: string; readonly headers: Readonly<Record<string, string>>}
+  readonly ticketSecret: string
   /** Ours. */
   readonly version: string
 }

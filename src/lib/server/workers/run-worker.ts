@@ -8,6 +8,7 @@ import type {Gateway} from '../../gateway/gateway.ts'
 import {hubOver} from '../../gateway/hub-over.ts'
 import {HubSource} from '../../gateway/live/hub-source.ts'
 import {makeTools} from '../../jobs/make-tools.ts'
+import {openUpstream, type Upstream} from '../../ollama/upstream.ts'
 import {openTracing, type Tracing} from '../../trace/tracing.ts'
 import {type DoorSettings, type KeysNow, openDoor} from '../open-door.ts'
 import {recordOf} from '../record.ts'
@@ -85,6 +86,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
   process.on('message', (batch) => link.receive(batch))
   let tracing: Tracing | undefined
   let gateway: Gateway | undefined
+  let registry: Upstream | undefined
   try {
     const settings = await link.ask('hello')
     tracing = await openTracing({
@@ -93,8 +95,10 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
       onTrouble: (words) => link.tell('warn', words),
     })
     await fleet.opened()
+    registry = settings.registry && openUpstream({kind: 'url', ...settings.registry})
     gateway = await openDoor(doorSettings(settings), {
-      ...{fleet, hub, tracing, ended},
+      ...{fleet, hub, registry, tracing, ended},
+      ticketSecret: settings.ticketSecret,
       keys: () => keys,
       aliases: () => aliases,
       ...remoteParts(link),
@@ -115,6 +119,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     link.tell('unable', told(error))
   }
   await gateway?.close()
+  await registry?.close()
   hub.close()
   // What is broken off has to be told, and a connection tells its end in the turn after.
   await setImmediate()

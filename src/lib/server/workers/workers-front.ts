@@ -178,11 +178,14 @@ export class WorkersFront implements Front {
 
   #settings(): WorkerSettings {
     const {tls, origins, allowCloud} = this.#core.settings
+    const registry = this.#core.registry()
     const pem = tls && {cert: tls.cert.toString('latin1'), key: tls.key.toString('latin1')}
     return {
       listen: this.#listen,
       ...(pem ? {tls: pem} : {}),
       ...{origins, allowCloud},
+      ...(registry?.kind === 'url' ? {registry} : {}),
+      ticketSecret: this.#core.ticketSecret,
       version: this.#core.version,
     }
   }

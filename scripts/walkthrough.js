@@ -1,5 +1,5 @@
-// Records docs/tour.md: real commands on real hosts (the lab of test/lab), their output as it came.
-//   node scripts/tour.js --artifact ollama-linux-amd64.tgz --version 0.24.0 --models DIR --model NAME
+// Records docs/walkthrough.md: real commands on real hosts (the lab of test/lab), their output as it came.
+//   node scripts/walkthrough.js --artifact ollama-linux-amd64.tgz --version 0.24.0 --models DIR --model NAME
 // The archive is a real Ollama; DIR is a model store that has NAME, copied to the hosts behind SSH's back, since they
 // have no way out. Needs root and Debian, as the end-to-end tests do.
 import {execFileSync} from 'node:child_process'
@@ -23,9 +23,9 @@ for (const name of ['artifact', 'version', 'models', 'model'])
     throw new Error(`--${name} is missing; the first lines of this file say what it is`)
 
 const lines = [
-  '# A tour',
+  '# A walk through it',
   '',
-  `Recorded by \`scripts/tour.js\` on three hosts of the project's own lab (Debian 12, systemd, OpenSSH, no way out to the`,
+  `Recorded by \`scripts/walkthrough.js\` on three hosts of the project's own lab (Debian 12, systemd, OpenSSH, no way out to the`,
   `internet) with Ollama ${values.version} and the model ${values.model}. Nothing below was edited.`,
 ]
 const lab = await startLab({hosts: 3, disk: '2g'})
@@ -65,13 +65,13 @@ try {
 } finally {
   await lab.close()
 }
-writeFileSync(join(root, 'docs/tour.md'), `${lines.join('\n')}\n`)
+writeFileSync(join(root, 'docs/walkthrough.md'), `${lines.join('\n')}\n`)
 
 function say(...paragraphs) {
   for (const text of paragraphs) lines.push('', text)
 }
 
-/** Runs one line by a shell on the operator's side and notes what it printed; a failure is part of the tour. */
+/** Runs one line by a shell on the operator's side and notes what it printed; a failure is part of it. */
 async function run(line, {tty = false} = {}) {
   const dir = join(lab.dir, 'bin')
   execFileSync('sh', [

@@ -1,0 +1,47 @@
+import {expect, test} from 'vitest'
+import {Gate} from '../../../src/lib/jobs/live/gate.ts'
+
+test('no more are inside at once than may be, all get in, in their order', async () => {
+  const gate = new Gate(2)
+  const {signal} = new AbortController()
+  let inside = 0
+  let most = 0
+  const order: number[] = []
+  await Promise.all(
+    Array.from({length: 20}, (_, at) =>
+      gate
+        .run(async () => {
+          most = Math.max(most, ++inside)
+          order.push(at)
+          await new Promise(setImmediate)
+          inside--
+          if (at % 3 === 0) throw new Error('it failed')
+        }, signal)
+        .catch(() => {}),
+    ),
+  )
+  expect(most).toBe(2)
+  expect(order).toEqual(Array.from({length: 20}, (_, at) => at))
+})
+
+test('who gives up while waiting takes no place, and leaving twice makes room for one', async () => {
+  const gate = new Gate(1)
+  const {signal} = new AbortController()
+  const leave = await gate.enter(signal)
+  const stop = new AbortController()
+  const waiting = gate.enter(stop.signal)
+  stop.abort(new Error('enough'))
+  await expect(waiting).rejects.toThrow('enough')
+  await expect(gate.enter(stop.signal)).rejects.toThrow('enough')
+  leave()
+  leave()
+  const second = await gate.enter(signal)
+  let third = false
+  const later = gate.enter(signal).then(() => {
+    third = true
+  })
+  await new Promise(setImmediate)
+  expect(third).toBe(false)
+  second()
+  await later
+})
