@@ -59,7 +59,8 @@ try {
   await top.sees('live')
   const shares = []
   for (const [at, view] of VIEWS.entries()) {
-    await top.key(`${at + 1}`, `[${at + 1} ${view}]`)
+    // The first one stands there already.
+    if (at > 0) await top.key(`${at + 1}`, `[${at + 1} ${view}]`)
     await pause(1500)
     shares.push({view, share: await shareOf(top.pid, SECONDS)})
   }
@@ -70,6 +71,8 @@ try {
     await pause(60 + ((round * 37) % 150))
   }
   await top.key('4', '[4 requests]')
+  // What runs stands before what has ended and would fill the screen.
+  await top.key('/lag\r', 'nothing of')
   const lags = []
   for (let round = 0; round < 20; round++) {
     const name = `lag-${round}-x`
