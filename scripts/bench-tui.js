@@ -59,7 +59,7 @@ try {
   await top.sees('live')
   const shares = []
   for (const [at, view] of VIEWS.entries()) {
-    // It begins with the first, and writes nothing where nothing changes.
+    // The first one stands there already.
     if (at > 0) await top.key(`${at + 1}`, `[${at + 1} ${view}]`)
     await pause(1500)
     shares.push({view, share: await shareOf(top.pid, SECONDS)})
@@ -71,8 +71,8 @@ try {
     await pause(60 + ((round * 37) % 150))
   }
   await top.key('4', '[4 requests]')
-  // At 50 a second a row is gone from the screen in less than a second.
-  await top.key('/lag-\r', 'lag-')
+  // What runs stands before what has ended and would fill the screen.
+  await top.key('/lag\r', 'nothing of')
   const lags = []
   for (let round = 0; round < 20; round++) {
     const name = `lag-${round}-x`
@@ -159,7 +159,11 @@ async function startTop() {
   const sees = (what) =>
     new Promise((done, fail) => {
       const timer = setTimeout(() => fail(new Error(`never saw ${what}`)), 30_000)
-      waiting.push({what, text: '', done: (at) => (clearTimeout(timer), done(at))})
+      const seen = (at) => {
+        clearTimeout(timer)
+        done(at)
+      }
+      waiting.push({what, text: '', done: seen})
     })
   const first = sees('ollamax top')
   // The shell notes its own id and then becomes the program: that moment is the start.

@@ -52,6 +52,8 @@ export interface Lab {
   startCli(args: readonly string[], options?: Partial<CliOptions>): RunningCli
   /** Any command on the operator's side. */
   tool(words: readonly string[], options?: ToolOptions): Promise<ToolResult>
+  /** The words that run a command on the operator's side, for who starts it otherwise. */
+  inside(words: readonly string[]): string[]
   /** A shell script as root on a host, behind SSH's back; fails on a non-zero exit, gives its stdout. */
   exec(host: number, script: string, options?: ToolOptions): Promise<string>
   /** CPU time that all processes of a host have used since it was plugged in. */
@@ -222,7 +224,11 @@ class NamespaceLab implements Lab {
   }
 
   tool(words: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
-    return tool([...this.#enter(), ...words], options)
+    return tool(this.inside(words), options)
+  }
+
+  inside(words: readonly string[]): string[] {
+    return [...this.#enter(), ...words]
   }
 
   exec(host: number, script: string, options: ToolOptions = {}): Promise<string> {

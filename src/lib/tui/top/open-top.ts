@@ -64,6 +64,7 @@ export function openTop(options: TopOptions): TopScreen {
   const aside = (work: () => Promise<void>) =>
     suspend(async () => {
       terminal.leave()
+      await letGo(stdin)
       try {
         await work()
       } finally {
@@ -125,6 +126,19 @@ export function openTop(options: TopOptions): TopScreen {
       }
     },
   }
+}
+
+/**
+ * Ink takes its listener away, but a read is still under way then and would take the first letters that are meant for the
+ * other program. Node ends that read when standard input is paused, and it can only be paused when it flows.
+ */
+async function letGo(stdin: NodeJS.ReadStream): Promise<void> {
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  // That the listener is gone is noticed a turn later, as is the pause.
+  await turn()
+  stdin.resume()
+  stdin.pause()
+  await turn()
 }
 
 /** As the terminal's own Ctrl-Z does it; resolves when the shell has called us back. */

@@ -6,7 +6,7 @@ export interface Painter {
 }
 
 // Ink would lay out and tokenize every cell for every picture: 24 ms and 12 kB for 200x50, and some 100 MB of kept
-// strings. Lines that are exactly as wide as the terminal need none of that (docs/design/0010-top.md).
+// strings. Lines that are exactly as wide as the terminal need none of that (docs/design/0011-top.md).
 
 /** Everything between is shown at once, where a terminal knows that. */
 const BEGIN = '\u001b[?2026h'
