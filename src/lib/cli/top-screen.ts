@@ -1,3 +1,4 @@
+import {setFlagsFromString} from 'node:v8'
 import type {LiveFrame} from '../cluster/live.ts'
 import type {FleetActions, WatchFleet} from '../cluster/live-actions.ts'
 import {OllamaxError} from '../errors.ts'
@@ -99,6 +100,8 @@ async function print(tools: Tools, {signal, keep}: Watching): Promise<void> {
 }
 
 async function draw(tools: Tools, {view, theme, signal, keep, onTell}: Watching): Promise<void> {
+  // It makes little garbage at a time, for hours: room for 32 MB of it would only be held, never needed.
+  setFlagsFromString('--semi-space-growth-factor=1')
   const {stdin, stdout, env} = process
   const {openTop} = await import('./ink.ts')
   let acting: Promise<FleetActions> | undefined
