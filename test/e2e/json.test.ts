@@ -20,7 +20,7 @@ afterAll(async () => {
 
 /** Told in tests of their own: they need more than one node, files, a model of their own, or are all about a terminal. */
 const ELSEWHERE =
-  /^(cluster|config|engine|key|model|route)-|^node-(import|rollback|shell|upgrade)$|^(batch|chat|discover|embed|quickstart|serve)$/
+  /^(cluster|config|engine|key|model|route)-|^node-(import|rollback|shell|upgrade)$|^(batch|chat|discover|embed|quickstart|serve|tour)$/
 
 const TOPICS = new Set(['node', 'lock'])
 
@@ -41,6 +41,8 @@ test('every command says what its schema promises with --json, on stdout and not
     ['node', 'exec', 'first', '--', 'echo', 'hello'],
     ['node', 'logs', 'first'],
     ['status'],
+    ['top'],
+    ['completion', 'bash'],
     ['run', 'tiny', 'hello'],
     ['generate', 'tiny', 'hello'],
     ['doctor', 'first'],
