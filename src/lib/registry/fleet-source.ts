@@ -2,12 +2,12 @@ import {fleetModels} from '../cluster/fleet-models.ts'
 import {modelKey} from '../cluster/model-name.ts'
 import type {NodeSpec} from '../cluster/node.ts'
 import type {Reading} from '../cluster/reading.ts'
+import {Turns} from '../cluster/turns.ts'
 import {blobsOf, type Manifest, manifestPath, parseManifest} from '../models/manifest.ts'
 import type {Store} from '../models/store.ts'
 import {readPart} from '../models/store-blobs.ts'
 import {nameOf} from './asked.ts'
 import {firstThat, type OpenBlob, type RegistrySource} from './source.ts'
-import {Turns} from './turns.ts'
 
 export interface FleetSourceOptions {
   /** The nodes as they were last read. */

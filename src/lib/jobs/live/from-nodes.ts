@@ -3,10 +3,10 @@ import type {LiveFrame, LiveNode} from '../../cluster/live.ts'
 import {liveNodeOf} from '../../cluster/live-node.ts'
 import type {Cluster, NodeSpec} from '../../cluster/node.ts'
 import type {Reading} from '../../cluster/reading.ts'
+import {Turns} from '../../cluster/turns.ts'
 import {type NodeUse, readUse} from '../../state/leases.ts'
 import {leaseDir} from '../ask-node.ts'
 import type {Tools} from '../tools.ts'
-import {Gate} from './gate.ts'
 import {readAgain} from './read-node.ts'
 
 /** Frames come so often while there is news. */
@@ -41,7 +41,7 @@ interface Place {
 export class NodesSource {
   readonly #tools: Pick<Tools, 'endpoint' | 'paths'>
   readonly #onFrame: (frame: LiveFrame) => void
-  readonly #gate = new Gate(DIALS)
+  readonly #dials = new Turns(DIALS)
   readonly #timer: NodeJS.Timeout
   readonly #places = new Map<string, Place>()
   readonly #loops = new Set<Promise<void>>()
@@ -104,7 +104,7 @@ export class NodesSource {
     const everyMs = Math.max(LOOK_MS, (length / LOOKS_PER_S) * 1000)
     const catalogueMs = Math.max(CATALOGUE_MS, (length / CATALOGUES_PER_S) * 1000)
     const loop = readAgain(this.#tools, spec, {
-      ...{signal: place.stop.signal, everyMs, catalogueMs, gate: this.#gate},
+      ...{signal: place.stop.signal, everyMs, catalogueMs, dials: this.#dials},
       onReading: (reading) => {
         place.reading = reading
       },

@@ -1,11 +1,11 @@
 import {setTimeout as pause} from 'node:timers/promises'
 import type {NodeSpec} from '../../cluster/node.ts'
 import type {Reading} from '../../cluster/reading.ts'
+import type {Turns} from '../../cluster/turns.ts'
 import {OllamaxError} from '../../errors.ts'
 import {downReading, type Known, readWhole} from '../../ollama/read-node.ts'
 import {openUpstream, type Upstream} from '../../ollama/upstream.ts'
 import type {Tools} from '../tools.ts'
-import type {Gate} from './gate.ts'
 
 export interface ReadLoopOptions {
   readonly signal: AbortSignal
@@ -14,7 +14,7 @@ export interface ReadLoopOptions {
   /** What it has on disk is looked at so often, and when it has something in memory that was not on disk. */
   readonly catalogueMs: number
   /** Bounds how many nodes are connected to at once. */
-  readonly gate: Gate
+  readonly dials: Turns
   readonly onReading: (reading: Reading) => void
 }
 
@@ -29,7 +29,7 @@ export async function readAgain(
   node: NodeSpec,
   options: ReadLoopOptions,
 ): Promise<void> {
-  const {signal, gate, onReading} = options
+  const {signal, dials, onReading} = options
   let upstream: Upstream | undefined
   let known: (Known & {readonly readMs: number}) | undefined
   let failures = 0
@@ -51,7 +51,7 @@ export async function readAgain(
           known = undefined
         return reading
       }
-      const reading = await (connects ? gate.run(look, signal) : look()).catch((error: unknown) =>
+      const reading = await (connects ? dials.run(look, signal) : look()).catch((error: unknown) =>
         downReading(node.name, error),
       )
       if (signal.aborted) break

@@ -3,10 +3,10 @@ import {StringDecoder} from 'node:string_decoder'
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {MachineReading} from '../../cluster/live.ts'
 import type {Cluster, EmbeddedNode, SshNode} from '../../cluster/node.ts'
+import {Turns} from '../../cluster/turns.ts'
 import {effectiveOllama} from '../../desired/effective.ts'
 import {OllamaxError} from '../../errors.ts'
 import type {Tools} from '../tools.ts'
-import {Gate} from './gate.ts'
 import {MachineParser} from './machine-parser.ts'
 import {MACHINE} from './machine-script.ts'
 import {readOwnMachine, type Ticks} from './own-machine.ts'
@@ -30,7 +30,7 @@ const DAY_MS = 86_400_000
 export class MachineWatch {
   readonly #tools: Pick<Tools, 'dial' | 'paths'>
   readonly #options: MachineWatchOptions
-  readonly #gate = new Gate(DIALS)
+  readonly #dials = new Turns(DIALS)
   readonly #stops = new Map<string, {readonly stop: AbortController; readonly wanted: string}>()
   readonly #loops = new Set<Promise<void>>()
 
@@ -92,7 +92,7 @@ export class MachineWatch {
     const stdin = new PassThrough()
     const {everyS = EVERY_S, onReading} = this.#options
     let told = false
-    const leave = await this.#gate.enter(signal)
+    const leave = await this.#dials.enter(signal)
     try {
       const remote = await this.#tools.dial(node)
       signal.throwIfAborted()

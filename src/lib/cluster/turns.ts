@@ -1,5 +1,5 @@
 /** Lets so many work at once; the others wait in their order. */
-export class Gate {
+export class Turns {
   readonly #waiting: (() => void)[] = []
   #free: number
 

@@ -1,15 +1,15 @@
 import {expect, test} from 'vitest'
-import {Gate} from '../../../src/lib/jobs/live/gate.ts'
+import {Turns} from '../../../src/lib/cluster/turns.ts'
 
 test('no more are inside at once than may be, all get in, in their order', async () => {
-  const gate = new Gate(2)
+  const turns = new Turns(2)
   const {signal} = new AbortController()
   let inside = 0
   let most = 0
   const order: number[] = []
   await Promise.all(
     Array.from({length: 20}, (_, at) =>
-      gate
+      turns
         .run(async () => {
           most = Math.max(most, ++inside)
           order.push(at)
@@ -25,19 +25,19 @@ test('no more are inside at once than may be, all get in, in their order', async
 })
 
 test('who gives up while waiting takes no place, and leaving twice makes room for one', async () => {
-  const gate = new Gate(1)
+  const turns = new Turns(1)
   const {signal} = new AbortController()
-  const leave = await gate.enter(signal)
+  const leave = await turns.enter(signal)
   const stop = new AbortController()
-  const waiting = gate.enter(stop.signal)
+  const waiting = turns.enter(stop.signal)
   stop.abort(new Error('enough'))
   await expect(waiting).rejects.toThrow('enough')
-  await expect(gate.enter(stop.signal)).rejects.toThrow('enough')
+  await expect(turns.enter(stop.signal)).rejects.toThrow('enough')
   leave()
   leave()
-  const second = await gate.enter(signal)
+  const second = await turns.enter(signal)
   let third = false
-  const later = gate.enter(signal).then(() => {
+  const later = turns.enter(signal).then(() => {
     third = true
   })
   await new Promise(setImmediate)
