@@ -32,6 +32,27 @@ export function withDeadline(signals: readonly AbortSignal[], timeoutMs?: number
 }
 
 /**
+ * What the work comes to. Where it takes longer than `timeoutMs` (throws `late`), or the signal aborts (throws its reason),
+ * only the wait ends: a dial may have a longer deadline of its own, and other uses in this process.
+ */
+export async function waitAtMost<T>(
+  work: () => Promise<T>,
+  {timeoutMs, late, signal}: {timeoutMs: number; late: Error; signal: AbortSignal},
+): Promise<T> {
+  signal.throwIfAborted()
+  const {promise: enough, reject} = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(late), timeoutMs)
+  const interrupt = () => reject(signal.reason)
+  signal.addEventListener('abort', interrupt, {once: true})
+  try {
+    return await Promise.race([work(), enough])
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', interrupt)
+  }
+}
+
+/**
  * A clock for durations, in ms. Not `performance.now()`: the first use of `performance` loads eight modules
  * of Node's, and this is on the way to the first token.
  */

@@ -3,6 +3,7 @@ import type {Reading} from '../cluster/reading.ts'
 import {OllamaxError} from '../errors.ts'
 import {downReading, readNode} from '../ollama/read-node.ts'
 import {keepReadings} from '../state/readings.ts'
+import {waitAtMost} from './deadline.ts'
 import type {Tools} from './tools.ts'
 
 export interface ObserveOptions {
@@ -39,23 +40,11 @@ async function observeOne(
   timeoutMs: number,
 ): Promise<Reading> {
   const late = new OllamaxError('TIMEOUT', `no answer within ${Math.round(timeoutMs)} ms`)
-  let timer: NodeJS.Timeout | undefined
-  let interrupt: (() => void) | undefined
-  // A dial may have a longer deadline of its own, and other uses in this process: we only stop waiting.
-  const enough = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late), timeoutMs)
-    interrupt = () => reject(signal.reason)
-    signal.addEventListener('abort', interrupt, {once: true})
-  })
+  const work = async () => readNode(await endpoint(node), node.name, {signal, timeoutMs})
   try {
-    signal.throwIfAborted()
-    const work = async () => readNode(await endpoint(node), node.name, {signal, timeoutMs})
-    return await Promise.race([work(), enough])
+    return await waitAtMost(work, {timeoutMs, late, signal})
   } catch (error) {
     signal.throwIfAborted()
     return downReading(node.name, error)
-  } finally {
-    clearTimeout(timer)
-    if (interrupt) signal.removeEventListener('abort', interrupt)
   }
 }

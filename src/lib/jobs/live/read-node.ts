@@ -5,6 +5,7 @@ import type {Turns} from '../../cluster/turns.ts'
 import {OllamaxError} from '../../errors.ts'
 import {downReading, type Known, readWhole} from '../../ollama/read-node.ts'
 import {openUpstream, type Upstream} from '../../ollama/upstream.ts'
+import {waitAtMost} from '../deadline.ts'
 import type {Tools} from '../tools.ts'
 
 export interface ReadLoopOptions {
@@ -77,23 +78,13 @@ function pauseMs(failures: number, everyMs: number): number {
   return longest * (0.7 + 0.3 * Math.random())
 }
 
-/** A dial may have a longer deadline of its own, and other uses in this process: only the wait ends. */
 async function open(
   {endpoint}: Pick<Tools, 'endpoint'>,
   node: NodeSpec,
   signal: AbortSignal,
 ): Promise<Upstream> {
   const late = new OllamaxError('TIMEOUT', `no connection within ${LOOK_MS} ms`)
-  const over = new AbortController()
-  const enough = pause(LOOK_MS, undefined, {
-    signal: AbortSignal.any([signal, over.signal]),
-  }).then(() => Promise.reject(late))
-  enough.catch(() => {})
-  try {
-    const found = await Promise.race([endpoint(node), enough])
-    if (found.kind === 'upstream') throw new Error('an endpoint of a node is no upstream')
-    return openUpstream(found)
-  } finally {
-    over.abort()
-  }
+  const found = await waitAtMost(() => endpoint(node), {timeoutMs: LOOK_MS, late, signal})
+  if (found.kind === 'upstream') throw new Error('an endpoint of a node is no upstream')
+  return openUpstream(found)
 }
