@@ -24,6 +24,19 @@ export function colorsOn(
   return stream.isTTY === true
 }
 
+/**
+ * The terminal's ground: as is wanted (`dark`, `light`; default OLLAMAX_THEME), else what the terminal told in COLORFGBG
+ * (`15;0`: white on black), else dark, as most are.
+ */
+export function shadeOf(
+  env: Readonly<NodeJS.ProcessEnv>,
+  wanted = env.OLLAMAX_THEME,
+): 'dark' | 'light' {
+  if (wanted === 'dark' || wanted === 'light') return wanted
+  const ground = Number(env.COLORFGBG?.split(';').at(-1) || Number.NaN)
+  return ground === 7 || ground >= 9 ? 'light' : 'dark'
+}
+
 /** The text in the colour of its meaning, or as it is. */
 export function paint(tone: Tone, text: string, on: boolean): string {
   const [open, close] = CODES[tone]

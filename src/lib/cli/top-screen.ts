@@ -3,7 +3,7 @@ import type {LiveFrame} from '../cluster/live.ts'
 import type {FleetActions, WatchFleet} from '../cluster/live-actions.ts'
 import {OllamaxError} from '../errors.ts'
 import type {Tools} from '../jobs/tools.ts'
-import {colorsOn} from './paint.ts'
+import {colorsOn, shadeOf} from './paint.ts'
 
 export interface TopOptions {
   /** `once`: the first whole frame is the result. */
@@ -111,7 +111,7 @@ async function draw(tools: Tools, {view, theme, signal, keep, onTell}: Watching)
     cluster: tools.clusterName(),
     view,
     env,
-    shade: theme === 'auto' ? env.OLLAMAX_THEME : theme,
+    shade: shadeOf(env, theme === 'auto' ? undefined : theme),
     color: colorsOn(stdout, env),
     actions: () => {
       acting ??= import('../jobs/live/actions.ts').then(({fleetActions}) => fleetActions(tools))

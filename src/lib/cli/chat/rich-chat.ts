@@ -4,7 +4,7 @@ import {addToHistory, listChats, readHistory} from '../../state/chats.ts'
 import type {ChatScreen} from '../../tui/chat/open-chat.tsx'
 import {type AnswerBody, bodyOf} from '../answer-body.ts'
 import type {ChatSession, SaidMessage} from '../chat-session.ts'
-import {colorsOn} from '../paint.ts'
+import {colorsOn, shadeOf} from '../paint.ts'
 import {errorLines} from '../print-error.ts'
 import {askTurn, type Turn} from './ask-turn.ts'
 import {picturesIn, readPicture, readTextFile} from './attach.ts'
@@ -13,7 +13,7 @@ import {readSent} from './commands.ts'
 import {completionsOf} from './complete.ts'
 import {ChatFleet} from './fleet.ts'
 import {obey} from './obey.ts'
-import {isLight, linksOn, reflows} from './terminal.ts'
+import {linksOn, reflows} from './terminal.ts'
 import {lastQuestion, wireMessages, withQuestion} from './turns.ts'
 
 /**
@@ -145,7 +145,7 @@ export class RichChat {
     return openChat({
       stdin,
       stdout,
-      look: {color: colorsOn(stdout, env), light: isLight(env), links: linksOn(env)},
+      look: {color: colorsOn(stdout, env), light: shadeOf(env) === 'light', links: linksOn(env)},
       reflows: reflows(env),
       history: this.#history(),
       greeting: `${this.session.model}: /help for commands and keys, Ctrl-D to leave`,

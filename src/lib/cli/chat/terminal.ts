@@ -13,10 +13,3 @@ export function reflows(env: Readonly<NodeJS.ProcessEnv>): boolean {
   if (env.TMUX) return true
   return !env.XTERM_VERSION && !/^screen/.test(env.TERM ?? '')
 }
-
-/** As the user says, else as terminals tell that say it. */
-export function isLight(env: Readonly<NodeJS.ProcessEnv>): boolean {
-  if (env.OLLAMAX_THEME === 'light') return true
-  if (env.OLLAMAX_THEME === 'dark') return false
-  return /;(7|15)$/.test(env.COLORFGBG ?? '')
-}

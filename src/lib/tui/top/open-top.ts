@@ -6,7 +6,7 @@ import {picture} from './picture.ts'
 import {firstState, type ViewName} from './state.ts'
 import {makeTopStore} from './store.ts'
 import {makeTerminal} from './terminal.ts'
-import {makeTheme, shadeOf, speaksUnicode} from './theme.ts'
+import {makeTheme, speaksUnicode} from './theme.ts'
 import type {Suspend} from './top.tsx'
 
 export interface TopOptions {
@@ -15,8 +15,8 @@ export interface TopOptions {
   readonly cluster: string
   readonly view?: ViewName | undefined
   readonly env: Readonly<Record<string, string | undefined>>
-  /** `dark`, `light`; else as the terminal says. */
-  readonly shade: string | undefined
+  /** Of the terminal's ground. */
+  readonly shade: 'dark' | 'light'
   readonly color: boolean
   /** Loaded when they are first wanted. */
   readonly actions: () => Promise<FleetActions>
@@ -46,7 +46,7 @@ export function openTop(options: TopOptions): TopScreen {
   const {stdin, stdout, cluster, view, env, actions, shell} = options
   const terminal = makeTerminal({stdin, stdout})
   const theme = makeTheme({
-    shade: shadeOf(options.shade, env),
+    shade: options.shade,
     color: options.color,
     unicode: speaksUnicode(env),
   })

@@ -76,16 +76,6 @@ export function makeTheme({shade, color, unicode}: ThemeOptions): Theme {
   }
 }
 
-/** `auto`: what the terminal told in COLORFGBG (`15;0`: white on black), else dark, as most terminals are. */
-export function shadeOf(
-  wanted: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): 'dark' | 'light' {
-  if (wanted === 'dark' || wanted === 'light') return wanted
-  const ground = Number(env.COLORFGBG?.split(';').at(-1) || Number.NaN)
-  return ground === 7 || ground >= 9 ? 'light' : 'dark'
-}
-
 /** Whether the locale is UTF-8, by the variables in the order in which they hold; unknown counts as yes. */
 export function speaksUnicode(env: Readonly<Record<string, string | undefined>>): boolean {
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG

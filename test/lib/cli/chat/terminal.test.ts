@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {isLight, linksOn, reflows} from '../../../../src/lib/cli/chat/terminal.ts'
+import {linksOn, reflows} from '../../../../src/lib/cli/chat/terminal.ts'
 import {paintRow, span} from '../../../../src/lib/tui/chat/spans.ts'
 
 test.each([
@@ -11,14 +11,6 @@ test.each([
   [{TERM: 'tmux-256color', TMUX: '/s', VTE_VERSION: '7200'}, false],
   [{TERM: 'dumb', WT_SESSION: '1'}, false],
 ])('links with %j: %j', (env, expected) => expect(linksOn(env)).toBe(expected))
-
-test('the ground is as the user says, else as the terminal does', () => {
-  expect(isLight({COLORFGBG: '0;15'})).toBe(true)
-  expect(isLight({COLORFGBG: '15;0'})).toBe(false)
-  expect(isLight({COLORFGBG: '15;0', OLLAMAX_THEME: 'light'})).toBe(true)
-  expect(isLight({COLORFGBG: '0;15', OLLAMAX_THEME: 'dark'})).toBe(false)
-  expect(isLight({})).toBe(false)
-})
 
 test('xterm and screen do not break lines anew', () => {
   expect(reflows({TERM: 'xterm-256color'})).toBe(true)

@@ -1,7 +1,7 @@
 import {expect, test} from 'vitest'
 import {keyNames} from '../../../../src/lib/tui/top/key-names.ts'
 import {plainLines} from '../../../../src/lib/tui/top/plain.ts'
-import {makeTheme, shadeOf, speaksUnicode} from '../../../../src/lib/tui/top/theme.ts'
+import {makeTheme, speaksUnicode} from '../../../../src/lib/tui/top/theme.ts'
 import {
   liveNode,
   liveRequest,
@@ -92,17 +92,6 @@ test('a lost source and its return are lines, and nothing in them is obeyed', ()
   expect(plain.take()).toEqual([
     'source lost: the nodes themselves (no gateway [2J): gone  ; trying again',
   ])
-})
-
-test.each([
-  ['dark', {}, 'dark'],
-  ['light', {COLORFGBG: '15;0'}, 'light'],
-  ['auto', {COLORFGBG: '0;15'}, 'light'],
-  ['auto', {COLORFGBG: '15;default;0'}, 'dark'],
-  [undefined, {COLORFGBG: '7;8'}, 'dark'],
-  ['auto', {}, 'dark'],
-])('theme %s in %j is %s', (wanted, env, shade) => {
-  expect(shadeOf(wanted, env)).toBe(shade)
 })
 
 test('without colour nothing but text is drawn; with it only the 16 colours that all terminals have', () => {
