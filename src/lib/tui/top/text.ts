@@ -1,3 +1,5 @@
+import stringWidth from 'string-width'
+
 /**
  * What came from elsewhere (a name, a log line), made fit to be drawn: every control character, mark of direction,
  * line separator and invisible letter is a space or gone, so that nothing can move the cursor or turn the line around.
@@ -88,35 +90,12 @@ const PLAIN = /^[\u0020-\u007e]*$/
 /** Joiners, variation selectors, marks of direction, tags: they are invisible, and change what stands beside them. */
 const GONE = /[\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu
 const BLANK = /[\p{Cc}\p{Zl}\p{Zp}\u00a0]/gu
-const MARK = /^[\p{Mn}\p{Me}]$/u
-const EMOJI = /^\p{Emoji_Presentation}$/u
+/** Of those that need a look, the widths that were found. */
+const widths = new Map<string, number>()
 
-/** First and last of the wide ones of East Asia (Unicode TR 11), coarser where nothing is assigned between. */
-const WIDE: readonly (readonly [number, number])[] = [
-  [0x1100, 0x115f],
-  [0x2329, 0x232a],
-  [0x2e80, 0x303e],
-  [0x3041, 0x33ff],
-  [0x3400, 0x4dbf],
-  [0x4e00, 0x9fff],
-  [0xa000, 0xa4cf],
-  [0xa960, 0xa97f],
-  [0xac00, 0xd7a3],
-  [0xf900, 0xfaff],
-  [0xfe10, 0xfe19],
-  [0xfe30, 0xfe6f],
-  [0xff00, 0xff60],
-  [0xffe0, 0xffe6],
-  [0x16fe0, 0x18cff],
-  [0x1aff0, 0x1b2ff],
-  [0x1f200, 0x1f2ff],
-  [0x20000, 0x3fffd],
-]
-
-function charWidth(char: string): 0 | 1 | 2 {
-  const code = char.codePointAt(0) ?? 0
-  if (code < 0x300) return 1
-  if (MARK.test(char)) return 0
-  if (WIDE.some(([first, last]) => code >= first && code <= last)) return 2
-  return EMOJI.test(char) ? 2 : 1
+function charWidth(char: string): number {
+  if ((char.codePointAt(0) ?? 0) < 0x300) return 1
+  const width = widths.get(char) ?? stringWidth(char)
+  widths.set(char, width)
+  return width
 }
