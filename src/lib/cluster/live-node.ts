@@ -1,5 +1,5 @@
 import {describeTarget} from './describe-node.ts'
-import type {LiveNode} from './live.ts'
+import type {LiveFrame, LiveNode} from './live.ts'
 import type {NodeSpec} from './node.ts'
 import type {Reading} from './reading.ts'
 
@@ -32,6 +32,18 @@ export function liveNodeOf(
     })),
     ...(version === undefined ? {} : {version}),
   }
+}
+
+/** Brings nodes, by their names, to where a frame leaves them: with what it tells, without those that its order leaves out. */
+export function takeFrame(
+  nodes: Map<string, LiveNode>,
+  frame: Pick<LiveFrame, 'whole' | 'nodes' | 'order'>,
+): void {
+  if (frame.whole) nodes.clear()
+  for (const node of frame.nodes) nodes.set(node.name, node)
+  if (!frame.order) return
+  const order = new Set(frame.order)
+  for (const name of nodes.keys()) if (!order.has(name)) nodes.delete(name)
 }
 
 /** True if the one tells nothing new beside when it was read, and how quick that was. */

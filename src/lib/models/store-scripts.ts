@@ -12,7 +12,10 @@ sum() { if have openssl; then openssl dgst -sha256 -r; elif have sha256sum; then
 export const script = (text: TemplateStringsArray, ...parts: readonly string[]) =>
   (BASE + String.raw(text, ...parts)).replaceAll('@{', '${')
 
-/** Sets `dir`, where the models lie, if it is empty; `install` as in `$2` of LOOK. Also `account`, `uid`, `ours`, `own`, `unit`. */
+/**
+ * Sets `dir`, where the models lie, if it is empty; `install` as in `$2` of LOOK. Also `at`, what there is of that path, and
+ * `account`, `uid`, `ours`, `own`, `unit`.
+ */
 export const FIND_STORE = String.raw`account=$(id -un) uid=$(id -u)
 home_of() { if have getent; then getent passwd "$1"; else grep "^$1:" /etc/passwd; fi | cut -d: -f6; }
 own=$HOME/.local/share/ollamax/ollama
@@ -37,6 +40,8 @@ if [ -z "$dir" ] && [ -z "$unit" ] && [ -r "$own/supervise.sh" ]; then
   dir=$(sed -n "s/^OLLAMA_MODELS='\(.*\)'; export.*/\1/p" "$own/supervise.sh" | head -n 1)
 fi
 [ -n "$dir" ] || dir=$ours/.ollama/models
+at=$dir
+while [ ! -e "$at" ] && [ "$at" != / ]; do at=@{at%/*}; [ -n "$at" ] || at=/; done
 `
 
 /**
@@ -57,8 +62,6 @@ else case $(sudo -n -v 2>&1)$said in
     *) echo sudo=password ;;
   esac
 fi
-at=$dir
-while [ ! -e "$at" ] && [ "$at" != / ]; do at=@{at%/*}; [ -n "$at" ] || at=/; done
 if [ "$at" = "$dir" ]; then owner=$(ls -ldn "$dir" | awk '{print $3 ":" $4}')
 else owner=$(id -u "$account"):$(id -g "$account"); fi
 echo "owner=$owner"

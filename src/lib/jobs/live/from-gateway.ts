@@ -1,4 +1,5 @@
 import type {LiveFrame, LiveNode} from '../../cluster/live.ts'
+import {takeFrame} from '../../cluster/live-node.ts'
 import type {LiveWireFrame} from '../../cluster/live-wire.ts'
 import type {GatewaySpec} from '../../cluster/node.ts'
 import {messageOf, OllamaxError} from '../../errors.ts'
@@ -75,8 +76,7 @@ function frameOf(line: Record<string, unknown>): LiveWireFrame {
 
 /** What was told in short, in full; `known`: the nodes as they were told last. */
 function inFull({seen = [], ...frame}: LiveWireFrame, known: Map<string, LiveNode>): LiveFrame {
-  if (frame.whole) known.clear()
-  for (const node of frame.nodes) known.set(node.name, node)
+  takeFrame(known, frame)
   const again = seen.flatMap(({name, ...reading}) => {
     const node = known.get(name)
     return node ? [{...node, ...reading}] : []

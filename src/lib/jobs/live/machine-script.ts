@@ -13,10 +13,7 @@ import {FIND_STORE, script} from '../../models/store-scripts.ts'
 export const MACHINE = script`
 exec 2>/dev/null
 dir=$1 install=$2 every=$3
-${FIND_STORE}
-at=$dir
-while [ ! -e "$at" ] && [ "$at" != / ]; do at=@{at%/*}; [ -n "$at" ] || at=/; done
-cores=$(getconf _NPROCESSORS_ONLN || nproc || sysctl -n hw.ncpu)
+${FIND_STORE}cores=$(getconf _NPROCESSORS_ONLN || nproc || sysctl -n hw.ncpu)
 sensors=
 for d in /sys/class/hwmon/hwmon*; do
   name=; read -r name <"$d/name"

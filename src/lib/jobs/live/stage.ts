@@ -1,6 +1,7 @@
 import type {FleetEvent} from '../../cluster/fleet-event.ts'
 import type {LiveFrame, LiveNode, LiveTotals, MachineReading} from '../../cluster/live.ts'
 import type {LiveHooks} from '../../cluster/live-actions.ts'
+import {takeFrame} from '../../cluster/live-node.ts'
 
 /** What was gathered is shown so often at most. */
 const EVERY_MS = 250
@@ -13,7 +14,7 @@ export class Stage {
   readonly #show: LiveHooks['onFrame']
   readonly #machines = new Map<string, MachineReading>()
   /** As they were shown last. */
-  #nodes = new Map<string, LiveNode>()
+  readonly #nodes = new Map<string, LiveNode>()
   #totals: LiveTotals = {atMs: Date.now(), inFlight: 0}
   readonly #changed = new Set<string>()
   #events: FleetEvent[] = []
@@ -25,12 +26,7 @@ export class Stage {
 
   /** A frame of the source. */
   frame(frame: LiveFrame): void {
-    if (frame.whole) this.#nodes = new Map()
-    for (const node of frame.nodes) this.#nodes.set(node.name, node)
-    if (frame.order) {
-      const order = new Set(frame.order)
-      for (const name of this.#nodes.keys()) if (!order.has(name)) this.#nodes.delete(name)
-    }
+    takeFrame(this.#nodes, frame)
     this.#totals = frame.totals
     const also = frame.whole ? [] : [...this.#changed].filter((name) => !named(frame, name))
     const nodes = [...frame.nodes, ...this.#now(also)].map((node) => this.#withMachine(node))

@@ -1,5 +1,6 @@
 import type {FleetEvent} from '../../cluster/fleet-event.ts'
 import type {LiveFrame, LiveNode, LiveRequest, LiveTotals} from '../../cluster/live.ts'
+import {takeFrame} from '../../cluster/live-node.ts'
 
 /** All that the frames have told so far, within bounds. */
 export interface Fleet {
@@ -51,10 +52,8 @@ export function applyFrame(before: Fleet, frame: LiveFrame): Fleet {
 
 function nodesAfter(base: Fleet, frame: LiveFrame, order: readonly string[]): Fleet['nodes'] {
   if (frame.nodes.length === 0 && order === base.order) return base.nodes
-  const known = new Set(order)
   const nodes = new Map(base.nodes)
-  for (const node of frame.nodes) nodes.set(node.name, node)
-  for (const name of nodes.keys()) if (!known.has(name)) nodes.delete(name)
+  takeFrame(nodes, {...frame, order})
   return nodes
 }
 
