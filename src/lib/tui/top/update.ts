@@ -37,7 +37,7 @@ export function update(before: TopState, event: TopEvent, nowMs: number): Step {
 function after(state: TopState, event: TopEvent): Step {
   switch (event.kind) {
     case 'frame':
-      return step({...state, fleet: applyFrame(state.fleet, event.frame)})
+      return framed(state, event.frame)
     case 'link':
       return step(linked(state, event.link))
     case 'key':
@@ -71,6 +71,16 @@ function after(state: TopState, event: TopEvent): Step {
       return step({...state, decision})
     }
   }
+}
+
+/** A request that is shown and is sent, for the first time or elsewhere, has another decision behind it. */
+function framed(before: TopState, frame: LiveFrame): Step {
+  const state = {...before, fleet: applyFrame(before.fleet, frame)}
+  const place = placeIn(state)
+  if (place.kind !== 'request') return step(state)
+  const [was, is] = [before, state].map(({fleet}) => fleet.requests.get(place.id))
+  const sent = is?.node !== undefined && (is.node !== was?.node || is.attempts !== was?.attempts)
+  return sent ? step(state, {kind: 'decide', request: place.id}) : step(state)
 }
 
 function linked(state: TopState, link: LiveLink): TopState {

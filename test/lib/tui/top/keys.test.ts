@@ -1,4 +1,5 @@
 import {expect, test} from 'vitest'
+import type {LiveRequest} from '../../../../src/lib/cluster/live.ts'
 import {COMMANDS} from '../../../../src/lib/tui/top/command-line.ts'
 import {KEYMAP} from '../../../../src/lib/tui/top/keymap.ts'
 import {columnsOf} from '../../../../src/lib/tui/top/listing.ts'
@@ -136,6 +137,23 @@ test('the decision behind a request is asked for when it is opened', () => {
   expect(top.effects).toEqual([{kind: 'decide', request: 'r1'}])
   top.happen({kind: 'decided', request: 'other', failed: 'late'})
   expect(top.state().decision).toEqual({request: 'r1'})
+})
+
+test('the decision behind a request that waits is asked for again when it is sent, and when it is sent elsewhere', () => {
+  const {node: _, ...nowhere} = liveRequest('r1', {state: 'waiting', attempts: 0})
+  const top = topState({frame: {...THREE, requests: [nowhere]}})
+  top.press('4', 'enter')
+  const tells = (request: LiveRequest) =>
+    top.happen({kind: 'frame', frame: {...THREE, whole: false, nodes: [], requests: [request]}})
+  tells({...nowhere, queueMs: 900})
+  expect(top.effects).toHaveLength(1)
+  tells(liveRequest('r1', {node: 'gpu-1', attempts: 1}))
+  expect(top.effects).toHaveLength(2)
+  tells(liveRequest('r1', {node: 'gpu-1', attempts: 1, queueMs: 1000}))
+  tells(liveRequest('r2', {node: 'gpu-3', attempts: 1}))
+  expect(top.effects).toHaveLength(2)
+  tells(liveRequest('r1', {node: 'gpu-2', attempts: 2}))
+  expect(top.effects).toEqual(Array.from({length: 3}, () => ({kind: 'decide', request: 'r1'})))
 })
 
 test('a filter holds while it is typed, esc takes back what it was before', () => {

@@ -45,12 +45,14 @@ function decisionLines(decision: TopState['decision'], columns: number): TextLin
   return planLines(decision.known, columns)
 }
 
-function planLines({plan, planIs}: RequestDecision, columns: number): TextLine[] {
-  if (!plan)
-    return [
-      ...heading('The decision'),
-      ...fieldLines([['', 'nobody had to choose, or it is no longer known']], columns),
-    ]
+function planLines({request, plan, planIs}: RequestDecision, columns: number): TextLine[] {
+  if (!plan) {
+    const why =
+      request.state === 'waiting'
+        ? 'none yet: it waits for a node to be free'
+        : 'nobody had to choose, or it is no longer known'
+    return [...heading('The decision'), ...fieldLines([['', why]], columns)]
+  }
   const when = planIs === 'now' ? 'reckoned anew, as things stand now' : 'as it stood then'
   return [
     ...heading(`The decision (${plan.policy}; ${when}): what was expected of each node`),
