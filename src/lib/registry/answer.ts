@@ -49,8 +49,6 @@ export async function answer(
     if (signal.aborted) return
     failed(error, path)
     if (response.headersSent) response.destroy()
-    // Ollama looks at no status where it asked for a part: words would become bytes of its file.
-    else if (request.headers.range) response.writeHead(502, {'Content-Length': 0}).end()
     else refuse(response, 502, 'UNKNOWN', messageOf(error))
   }
 }
@@ -99,6 +97,11 @@ function whole(response: ServerResponse, type: string, bytes: Buffer): void {
 
 /** As registries say it. */
 function refuse(response: ServerResponse, status: number, code: string, message: string): void {
+  // Ollama looks at no status where it asked for a part: words would become bytes of its file.
+  if (response.req.headers.range) {
+    response.writeHead(status, {'Content-Length': 0}).end()
+    return
+  }
   const bytes = Buffer.from(JSON.stringify({errors: [{code, message}]}))
   response.writeHead(status, {'Content-Type': 'application/json', 'Content-Length': bytes.length})
   response.end(bytes)

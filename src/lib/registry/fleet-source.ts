@@ -83,8 +83,9 @@ export function fleetSource({nodes, open}: FleetSourceOptions): RegistrySource {
               return turnsOf(spec.name)
                 .run(read, until)
                 .catch((error: unknown) => {
-                  // Its connection may be gone: the next one looks anew.
-                  seen.delete(spec.name)
+                  // Its connection may be gone: the next one looks anew. Ollama hangs up on a file in every pull, which tells
+                  // nothing about the node.
+                  if (!until.aborted) seen.delete(spec.name)
                   throw error
                 })
             },

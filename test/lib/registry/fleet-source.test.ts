@@ -145,6 +145,22 @@ test('what is wrong with a node is told in words, but never in the bytes of a fi
   expect([model.status, await model.text()]).toEqual([404, expect.stringContaining('UNKNOWN')])
 })
 
+test('a store is looked at once for a pull, though Ollama hangs up on a file in the middle of it', async () => {
+  plant('a', SMALL)
+  const {pull, opened} = await start({a: SMALL})
+  await pull('small')
+  expect(opened()).toBe(1)
+})
+
+test('a part of a file that is nowhere has no bytes, for Ollama would take them for the file', async () => {
+  plant('a', SMALL)
+  const {ask, url} = await start({a: SMALL})
+  const at = `${url}/v2/library/small/blobs/sha256:${'0'.repeat(64)}`
+  const part = await ask(at, {headers: {range: 'bytes=0-99'}})
+  expect([part.status, await part.text()]).toEqual([404, ''])
+  expect(await (await ask(at)).text()).toContain('BLOB_UNKNOWN')
+})
+
 test('whoever does not know its key gets nothing, and nothing can be written', async () => {
   plant('a', SMALL)
   const {ask, url} = await start({a: SMALL})
