@@ -1,9 +1,12 @@
 // Records docs/top.md: each view of `ollamax top` as a terminal (tmux, 100x20) shows it, with a real gateway before three
 // stand-in nodes. Nothing is edited but ports and ids, which differ from run to run.
+// The last two are of a machine of the tests' lab (needs root, or user namespaces), read over SSH.
 //   npm run build && node scripts/top-views.js
 import {mkdirSync, writeFileSync} from 'node:fs'
 import {dirname, join, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
+import {makeArtifact} from '../test/lab/artifact.ts'
+import {startLab} from '../test/lab/lab.ts'
 import {startFakeOllama} from '../test/support/fake-ollama.ts'
 import {startServe} from '../test/support/serve.ts'
 import {tempHome} from '../test/support/temp-home.ts'
@@ -50,16 +53,18 @@ const lines = [
   'The pictures below were recorded by `scripts/top-views.js`: a real gateway, three stand-in nodes, a terminal of 100x20.',
 ]
 let serve
+let gateway = ''
 let pane
 const asking = new AbortController()
 try {
   write()
   serve = await startServe([], {env: home.env, timeoutMs: 120_000})
-  write(serve.url)
+  gateway = serve.url
+  write(gateway)
   pane = startPane(ollamax('top'), {env: home.env, columns: 100, rows: 20})
   await pane.sees('live')
   for (const model of ['tiny', 'small', 'tiny', 'tiny'])
-    fetch(`${serve.url}/api/generate`, {
+    fetch(`${gateway}/api/generate`, {
       method: 'POST',
       body: JSON.stringify({model, prompt: 'hi'}),
       signal: asking.signal,
@@ -82,6 +87,11 @@ try {
   pane.press('3')
   await pane.sees(/> \S+ +\S+ +3/)
   record('Models')
+  pane.press('Enter')
+  await pane.sees(/> model \S+/)
+  record('One model (`enter`)')
+  pane.press('Escape')
+  await pane.sees(/> \S+ +\S+ +3/)
   pane.press('4')
   await pane.sees(/running/)
   record('Requests')
@@ -109,13 +119,44 @@ try {
   await Promise.all(nodes.map((node) => node.close()))
   home.dispose()
 }
+await overSsh()
 writeFileSync(join(root, 'docs/top.md'), `${lines.join('\n')}\n`)
 process.exit(0)
+
+/** What only SSH tells: a real sshd and systemd, and the stand-in as its Ollama. */
+async function overSsh() {
+  const [lab, artifact] = await Promise.all([startLab({hosts: 1}), makeArtifact()])
+  try {
+    const words = ['node', 'add', 'h1', '--artifact', artifact.file, '--accept-host-key', '--yes']
+    const added = await lab.cli(words)
+    if (added.code !== 0) throw new Error(added.stderr)
+    await lab.cli(['model', 'pull', 'tiny'])
+    await lab.cli(['run', 'tiny', 'hi'])
+    const env = {...lab.home.env, OLLAMAX_SSH_CONFIG: join(lab.dir, 'ssh_config')}
+    const top = lab.inside(ollamax('top', '--view', 'nodes'))
+    pane = startPane(top, {env, columns: 100, rows: 20})
+    await pane.sees(/> h1 +up .* \d+% +\d+%/, 60_000)
+    pane.press('Enter')
+    await pane.sees('> node h1')
+    record('A node over SSH, and its machine')
+    pane.press('Escape')
+    await pane.sees(/> h1 +up/)
+    pane.press('l')
+    await pane.sees(/> logs h1[\s\S]*ollama/, 30_000)
+    record('The log of its Ollama, followed (`l`)')
+    pane.press('q')
+    await pane.ended()
+  } finally {
+    pane?.close()
+    artifact.dispose()
+    await lab.close()
+  }
+}
 
 function record(title) {
   const seen = pane
     .screen()
-    .replaceAll(serve.url, 'http://127.0.0.1:11435')
+    .replaceAll(gateway, 'http://127.0.0.1:11435')
     .replaceAll(/127\.0\.0\.1:(?!11435)\d+/g, '127.0.0.1:11434')
     .split('\n')
     .map((line) => line.trimEnd())
