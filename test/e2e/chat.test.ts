@@ -18,6 +18,8 @@ const MODELS = [
   {name: 'seer', capabilities: ['completion', 'vision']},
   'other:7b',
 ]
+/** A terminal that is as it was before. */
+const RESTORED = {alternate: false, cursor: true, wrap: true, sameModes: true}
 const DONE = /n1 · \d+ tokens · [\d.]+ tokens\/s ·\s+first token \d/
 
 let node: FakeOllama
@@ -41,6 +43,7 @@ async function open(
   await chat.sees('>>>')
   return chat
 }
+const end = async (pane: ChatPane) => ({code: await pane.ended(), ...pane.terminal()})
 const asked = () =>
   node.requests
     .filter(({path}) => path === '/api/chat')
@@ -107,7 +110,7 @@ describe('an answer', () => {
     await chat.sees('word60 ')
     chat.resize(100, 40)
     await chat.sees(DONE)
-    const flat = chat.text().replaceAll(/\s+/g, ' ')
+    const flat = chat.history().replaceAll(/\s+/g, ' ')
     expect(flat).toContain(Array.from({length: 300}, (_, i) => `word${i}`).join(' '))
     expect(await answered('and now?')).toContain('>>> and now?')
   })
@@ -141,7 +144,7 @@ describe('an answer', () => {
         chat.say(text)
         await chat.sees(/n2 · \d+ tokens/)
       }
-      expect(chat.text()).toMatch(/n1: .*; asking n2 instead/)
+      expect(chat.history()).toMatch(/n1: .*; asking n2 instead/)
     } finally {
       await second.close()
     }
@@ -221,7 +224,7 @@ describe('the conversation', () => {
     chat.say('/export talk.md')
     await chat.sees('is there already')
     chat.press('C-d')
-    expect(await chat.ended()).toEqual({code: 0, restored: true, cursor: true})
+    expect(await end(chat)).toEqual({code: 0, ...RESTORED})
     expect(readFileSync(join(home.dir, 'talk.md'), 'utf8')).toContain('## Answer\n\nIt is **so**.')
     expect(JSON.parse(readFileSync(join(home.dir, 'talk.json'), 'utf8')).messages).toHaveLength(2)
     chat.close()
@@ -314,18 +317,18 @@ describe('the terminal', () => {
   test('is as it was after /bye, two Ctrl-C and a signal in the middle of an answer', async () => {
     await open()
     chat.say('/bye')
-    expect(await chat.ended()).toEqual({code: 0, restored: true, cursor: true})
+    expect(await end(chat)).toEqual({code: 0, ...RESTORED})
     chat.close()
     await open()
     chat.press('C-c', 'C-c')
-    expect(await chat.ended()).toEqual({code: 0, restored: true, cursor: true})
+    expect(await end(chat)).toEqual({code: 0, ...RESTORED})
     chat.close()
     await slow()
     await open()
     chat.say('tell me')
     await chat.sees('word3 ')
     process.kill(chat.pid(), 'SIGTERM')
-    expect(await chat.ended()).toEqual({code: 130, restored: true, cursor: true})
+    expect(await end(chat)).toEqual({code: 130, ...RESTORED})
     await waitFor('the node to see it', () => node.cancelled === 1)
   })
 
@@ -338,8 +341,8 @@ describe('the terminal', () => {
     chat.say('tell me')
     await chat.sees('word3 ')
     process.kill(chat.pid(), 'SIGUSR2')
-    expect(await chat.ended()).toEqual({code: 1, restored: true, cursor: true})
-    expect(chat.text()).toContain('Error: boom')
+    expect(await end(chat)).toEqual({code: 1, ...RESTORED})
+    expect(chat.history()).toContain('Error: boom')
   })
 
   test('obeys nothing that a model says, and is drawn at 40 columns without colours', async () => {
@@ -373,6 +376,6 @@ describe('the terminal', () => {
     chat.say('hi')
     await chat.sees('It is **so**.')
     chat.press('C-d')
-    expect((await chat.ended()).code).toBe(0)
+    expect(await chat.ended()).toBe(0)
   })
 })

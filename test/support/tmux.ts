@@ -8,12 +8,16 @@ import {waitFor} from './wait-for.ts'
 export interface Pane {
   /** What stands there, without colours and blanks at the ends of lines. */
   screen(): string
+  /** The same with all that has scrolled away before it. */
+  history(): string
   /** With the escape sequences of its colours. */
   coloured(): string
   /** Keys as tmux names them: `Enter`, `Escape`, `C-c`, `a`. */
   press(...keys: readonly string[]): void
   /** Letters, as they are. */
   type(text: string): void
+  /** Puts a text in as a terminal does with what is pasted. */
+  paste(text: string): void
   resize(columns: number, rows: number): void
   /** Waits until that stands there, and returns the screen; the failure shows what stands there instead. */
   sees(what: string | RegExp, timeoutMs?: number): Promise<string>
@@ -32,6 +36,9 @@ export interface PaneOptions {
   readonly env: Readonly<Record<string, string>>
   readonly columns?: number
   readonly rows?: number
+  readonly cwd?: string
+  /** Where a program that draws on stderr, too, is seen: on the terminal. Else it is shown once the program has ended. */
+  readonly stderr?: 'terminal'
 }
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -42,15 +49,15 @@ export const ollamax = (...args: readonly string[]): string[] => [
   ...args,
 ]
 
-/** `stty -g` before and after, and the exit code, stand in files beside. */
-const AROUND = `
+/** `stty -g` before and after, and the exit code, stand in files beside. What it says on stderr must not scroll its screen. */
+const around = (stderr: 'terminal' | undefined) => `
 trap : TERM
 stty -g > "$PANE_DIR/before"
 echo $$ > "$PANE_DIR/group"
-sh -c 'echo $$ > "$PANE_DIR/pid"; exec "$@"' sh "$@" 2> "$PANE_DIR/stderr"
+sh -c 'echo $$ > "$PANE_DIR/pid"; exec "$@"' sh "$@" ${stderr === 'terminal' ? '' : '2> "$PANE_DIR/stderr"'}
 code=$?
 stty -g > "$PANE_DIR/after"
-cat "$PANE_DIR/stderr"
+${stderr === 'terminal' ? '' : 'cat "$PANE_DIR/stderr"'}
 echo $code > "$PANE_DIR/code.new"; mv "$PANE_DIR/code.new" "$PANE_DIR/code"
 exec sleep 600
 `
@@ -58,7 +65,7 @@ exec sleep 600
 /** Starts a program on a terminal of that size. Close it when done. */
 export function startPane(
   words: readonly string[],
-  {env, columns = 80, rows = 24}: PaneOptions,
+  {env, columns = 80, rows = 24, cwd, stderr}: PaneOptions,
 ): Pane {
   const dir = mkdtempSync(join(tmpdir(), 'ollamax-pane-'))
   const socket = join(dir, 'tmux')
@@ -66,18 +73,24 @@ export function startPane(
   const tmux = (...args: readonly string[]) =>
     execFileSync('tmux', ['-u', '-S', socket, '-f', '/dev/null', ...args], {
       env: clean,
+      cwd,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     })
   const size = ['-x', `${columns}`, '-y', `${rows}`]
-  tmux('new-session', '-d', ...size, '--', 'sh', '-c', AROUND, 'sh', ...words)
+  tmux('new-session', '-d', ...size, '--', 'sh', '-c', around(stderr), 'sh', ...words)
   const read = (name: string) => readFileSync(join(dir, name), 'utf8').trim()
   const screen = () => tmux('capture-pane', '-p').trimEnd()
   return {
     screen,
+    history: () => tmux('capture-pane', '-p', '-S', '-').trimEnd(),
     coloured: () => tmux('capture-pane', '-p', '-e'),
     press: (...keys) => void tmux('send-keys', ...keys),
     type: (text) => void tmux('send-keys', '-l', '--', text),
+    paste(text) {
+      tmux('set-buffer', '--', text)
+      tmux('paste-buffer', '-p')
+    },
     resize: (x, y) => void tmux('resize-window', '-x', `${x}`, '-y', `${y}`),
     async sees(what, timeoutMs = 15_000) {
       let seen = ''
