@@ -86,9 +86,22 @@ try {
     lags.push(performance.now() - since)
     await pause(100 + ((round * 53) % 200))
   }
+  await top.key('5', '[5 events]')
+  const loads = await loadLags(top, urls)
   const memory = memoryOf(top.pid)
   const load = loadavg()[0]
+  const watched = await shareOf(serve.pid, SECONDS)
   await top.quit()
+  await pause(5000)
+  const unwatched = await shareOf(serve.pid, SECONDS)
+  writeCluster(urls)
+  const direct = await startTop()
+  await direct.key('5', '[5 events]')
+  await pause(5000)
+  const directShare = await shareOf(direct.pid, SECONDS)
+  const directLoads = await loadLags(direct, urls)
+  const directMemory = memoryOf(direct.pid)
+  await direct.quit()
 
   console.log(
     `Node ${process.version}, ${NODES} nodes, ${rate.sent} requests sent and ${rate.ended} answered at ${PER_SECOND}/s, 200x50, load ${load.toFixed(1)}`,
@@ -102,14 +115,45 @@ try {
   print('start to first picture, most', Math.max(...firsts), GOALS.first, 'ms')
   print('request to its row, median', median(lags), GOALS.lag, 'ms')
   print('request to its row, most', Math.max(...lags), GOALS.lag, 'ms')
+  print('load behind its back, median', median(loads), GOALS.lag, 'ms')
+  print('load behind its back, most', Math.max(...loads), GOALS.lag, 'ms')
+  console.log(
+    `the gateway at that: ${watched.toFixed(1)} % of a core, ${unwatched.toFixed(1)} while nobody watches`,
+  )
+  print('CPU, without a gateway', directShare, GOALS.cpu, '% of a core')
+  print('memory at most, without a gateway', directMemory.most, GOALS.rss, 'MB')
+  print('the same load, median', median(directLoads), GOALS.lag, 'ms')
+  print('the same load, most', Math.max(...directLoads), GOALS.lag, 'ms')
 } finally {
   for (const one of children) one.kill('SIGKILL')
   rmSync(home, {recursive: true, force: true})
 }
 
+/** From when a node was asked to load a model, by somebody else than us, until it is seen. */
+async function loadLags(top, urls) {
+  const lags = []
+  for (let round = 0; round < 20; round++) {
+    const at = (round * 37) % urls.length
+    const model = `other-${round}`
+    const since = performance.now()
+    const seen = top.sees(`node-${at + 1} has loaded ${model}`)
+    const ask = (more) =>
+      fetch(`${urls[at]}/api/generate`, {
+        method: 'POST',
+        body: JSON.stringify({model, stream: false, ...more}),
+      }).then((reply) => reply.text())
+    await ask({})
+    await seen
+    lags.push(performance.now() - since)
+    await ask({keep_alive: 0})
+    await pause(100 + ((round * 53) % 400))
+  }
+  return lags
+}
+
 function print(name, value, goal, unit) {
   console.log(
-    `${name.padEnd(32)} ${value.toFixed(1).padStart(7)} ${unit.padEnd(11)} goal ${goal}${value > goal ? '  MISSED' : ''}`,
+    `${name.padEnd(34)} ${value.toFixed(1).padStart(7)} ${unit.padEnd(11)} goal ${goal}${value > goal ? '  MISSED' : ''}`,
   )
 }
 

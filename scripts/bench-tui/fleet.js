@@ -4,10 +4,18 @@ import {createInterface} from 'node:readline'
 import {startFakeOllama} from '../../test/support/fake-ollama.ts'
 
 const [count, perSecond] = process.argv.slice(2).map(Number)
-const models = Array.from({length: 8}, (_, at) => ({name: `model-${at}:latest`}))
+const named = (word, length) => Array.from({length}, (_, at) => ({name: `${word}-${at}:latest`}))
+const models = named('model', 8)
+// Nobody asks the gateway for these.
+const others = named('other', 20)
 const nodes = []
 for (let at = 0; at < count; at++)
-  nodes.push(await startFakeOllama({models, loadMs: 0, decodeTokensPerS: 40, answerTokens: 16}))
+  nodes.push(
+    await startFakeOllama({
+      models: [...models, ...others],
+      ...{loadMs: 0, decodeTokensPerS: 40, answerTokens: 16},
+    }),
+  )
 console.log(JSON.stringify(nodes.map(({url}) => url)))
 
 for await (const gateway of createInterface({input: process.stdin})) {

@@ -32,6 +32,9 @@ export async function watchLive(url: string, headers: Readonly<Record<string, st
     frame: (what: string, is: (frame: LiveWireFrame) => boolean) =>
       waitFor(what, () => frames.find(is)),
     node: (name: string) =>
-      frames.flatMap(({nodes}) => nodes.filter((node) => node.name === name)).at(-1),
+      frames
+        .flatMap(({nodes, changed = []}) => [...nodes, ...changed])
+        .filter((node) => node.name === name)
+        .at(-1),
   }
 }

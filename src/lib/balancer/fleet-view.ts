@@ -49,12 +49,22 @@ export interface FleetView {
   readonly delayed: number
 }
 
-/** The same in short. */
+/** A node in short. */
+export interface NodePulse {
+  /** Requests that it has in hand. */
+  readonly inFlight: number
+  /** The most that it answers at once for one of its models; absent: it has none. */
+  readonly slots?: number
+  /** Its own or the worst of its models'. */
+  readonly breaker: BreakerState
+}
+
+/** The fleet in short. */
 export interface FleetPulse {
   /** Requests that nodes have in hand. */
   readonly inFlight: number
   /** Requests that no node has in hand. */
   readonly waiting: number
-  /** Of each node, its own or the worst of its models'. */
-  readonly breakers: ReadonlyMap<string, BreakerState>
+  /** By their names. */
+  readonly nodes: ReadonlyMap<string, NodePulse>
 }

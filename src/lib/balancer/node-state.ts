@@ -110,7 +110,14 @@ export class NodeState {
   }
 }
 
+/** Most readings share what is on disk with the one before. */
+const KNOWN_TAGS = new WeakMap<readonly ModelTag[], ReadonlyMap<string, ModelTag>>()
+
 /** The tags of a reading by model key. */
-export function tagsByKey(models: readonly ModelTag[]): Map<string, ModelTag> {
-  return new Map(models.map((tag) => [modelKey(tag.name), tag]))
+export function tagsByKey(models: readonly ModelTag[]): ReadonlyMap<string, ModelTag> {
+  const known = KNOWN_TAGS.get(models)
+  if (known) return known
+  const tags = new Map(models.map((tag) => [modelKey(tag.name), tag]))
+  KNOWN_TAGS.set(models, tags)
+  return tags
 }

@@ -1,9 +1,9 @@
-import type {BreakerState} from './breaker.ts'
 import type {Fleet} from './fleet.ts'
 import type {
   FleetPulse,
   FleetView,
   ModelQueueView,
+  NodePulse,
   NodeStateView,
   ReplicaView,
 } from './fleet-view.ts'
@@ -62,16 +62,25 @@ function modelView(model: ModelState, nowMs: number): ModelQueueView {
 
 /** The fleet as it is now, in short. */
 export function pulseOf(fleet: Fleet, waiting: number, nowMs: number): FleetPulse {
-  const breakers = new Map<string, BreakerState>()
+  const nodes = new Map<string, NodePulse>()
   let inFlight = 0
   for (const node of fleet.nodes.values()) {
-    let worst = node.breaker.state(nowMs)
-    for (const {running, breaker} of node.replicas.values()) {
-      inFlight += running.length
-      const state = breaker.state(nowMs)
-      if (state !== 'closed' && worst !== 'open') worst = state
-    }
-    breakers.set(node.name, worst)
+    const pulse = nodePulse(node, nowMs)
+    inFlight += pulse.inFlight
+    nodes.set(node.name, pulse)
   }
-  return {inFlight, waiting, breakers}
+  return {inFlight, waiting, nodes}
+}
+
+function nodePulse(node: NodeState, nowMs: number): NodePulse {
+  let breaker = node.breaker.state(nowMs)
+  let inFlight = 0
+  let slots = 0
+  for (const replica of node.replicas.values()) {
+    inFlight += replica.running.length
+    slots = Math.max(slots, replica.slots)
+    const state = replica.breaker.state(nowMs)
+    if (state !== 'closed' && breaker !== 'open') breaker = state
+  }
+  return slots > 0 ? {inFlight, breaker, slots} : {inFlight, breaker}
 }

@@ -102,6 +102,8 @@ async function print(tools: Tools, {signal, keep}: Watching): Promise<void> {
 async function draw(tools: Tools, {view, theme, signal, keep, onTell}: Watching): Promise<void> {
   // It makes little garbage at a time, for hours: room for 32 MB of it would only be held, never needed.
   setFlagsFromString('--semi-space-growth-factor=1')
+  // What outlives that a while, as a reading does, would be let grow to three times what is needed before it is looked at.
+  setFlagsFromString('--heap-growing-percent=25')
   const {stdin, stdout, env} = process
   const {openTop} = await import('./ink.ts')
   let acting: Promise<FleetActions> | undefined

@@ -1,7 +1,7 @@
 import {describeTarget} from './describe-node.ts'
 import type {LiveFrame, LiveNode} from './live.ts'
 import type {NodeSpec} from './node.ts'
-import type {Reading} from './reading.ts'
+import type {ModelTag, Reading} from './reading.ts'
 
 /** A node as the cluster file and its last reading tell of it; who knows more adds it. */
 export function liveNodeOf(
@@ -25,13 +25,20 @@ export function liveNodeOf(
     readAtMs,
     latencyMs: Math.round(reading.latencyMs * 10) / 10,
     loaded,
-    models: reading.models.map(({name: model, digest, sizeBytes}) => ({
-      name: model,
-      digest,
-      sizeBytes,
-    })),
+    models: modelsOf(reading.models),
     ...(version === undefined ? {} : {version}),
   }
+}
+
+/** Most readings share what is on disk with the one before. */
+const KNOWN_MODELS = new WeakMap<readonly ModelTag[], LiveNode['models']>()
+
+function modelsOf(tags: readonly ModelTag[]): LiveNode['models'] {
+  const known = KNOWN_MODELS.get(tags)
+  if (known) return known
+  const models = tags.map(({name, digest, sizeBytes}) => ({name, digest, sizeBytes}))
+  KNOWN_MODELS.set(tags, models)
+  return models
 }
 
 /** Brings nodes, by their names, to where a frame leaves them: with what it tells, without those that its order leaves out. */
@@ -46,11 +53,16 @@ export function takeFrame(
   for (const name of nodes.keys()) if (!order.has(name)) nodes.delete(name)
 }
 
-/** True if the one tells nothing new beside when it was read, and how quick that was. */
+/** True if the one tells nothing new beside when it was read, how quick that was, and what it has on disk. */
 export function isAsBefore(before: LiveNode, after: LiveNode): boolean {
   return told(before) === told(after)
 }
 
+/** True if both have the same on disk. */
+export function sameModels({models: a}: LiveNode, {models: b}: LiveNode): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
+}
+
 function told(node: LiveNode): string {
-  return JSON.stringify({...node, readAtMs: 0, latencyMs: 0})
+  return JSON.stringify({...node, readAtMs: 0, latencyMs: 0, models: 0})
 }

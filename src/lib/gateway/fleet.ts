@@ -73,6 +73,11 @@ export class Fleet {
     this.#watches.get(name)?.used()
   }
 
+  /** Somebody has all nodes on a screen, and will say so again. */
+  watched(): void {
+    for (const watch of this.#watches.values()) watch.watched()
+  }
+
   /** Looks at a node at once: something was seen that its last reading does not tell. */
   look(name: string): void {
     this.#watches.get(name)?.soon()

@@ -4,7 +4,7 @@ import type {Reading} from '../cluster/reading.ts'
 import type {NodeEndpoint} from '../ollama/endpoint.ts'
 import {downReading, type Known, readWhole} from '../ollama/read-node.ts'
 import {openUpstream, type Upstream} from '../ollama/upstream.ts'
-import {type Pace, pauseAfter} from './pace.ts'
+import {type Interest, type Pace, pauseAfter} from './pace.ts'
 
 /** An entry of a node's lists, as the node wrote it. */
 export type Entry = Readonly<Record<string, unknown>>
@@ -20,6 +20,8 @@ export interface WatchOptions {
 const READ_MS = 5000
 /** A look that was asked for waits so long, since several requests may ask at once. */
 const SOON_MS = 20
+/** Whoever watches says so again within that time. */
+const WATCHED_MS = 3000
 
 /** One look under way. */
 interface Look {
@@ -53,6 +55,8 @@ export class NodeWatch {
   #unlisted: unknown[] = []
   /** Something was sent to it since the last look. */
   #used = false
+  /** Until when somebody watches it. */
+  #watchedMs = Number.NEGATIVE_INFINITY
 
   constructor(spec: NodeSpec, pace: Pace, options: WatchOptions) {
     this.spec = spec
@@ -67,6 +71,15 @@ export class NodeWatch {
     this.#used = true
     const soonMs = this.pace.busyMs
     if (!this.#look && this.#dueMs > performance.now() + soonMs) this.#schedule(soonMs)
+  }
+
+  /** Somebody has it on a screen, and will say so again. */
+  watched(): void {
+    const nowMs = performance.now()
+    this.#watchedMs = nowMs + WATCHED_MS
+    const soonMs = this.pace.watchedMs
+    const up = this.#failures === 0
+    if (up && !this.#look && this.#dueMs > nowMs + soonMs) this.#schedule(soonMs)
   }
 
   /** Something was seen that its last reading does not tell. */
@@ -181,8 +194,13 @@ export class NodeWatch {
   }
 
   #pauseMs(): number {
-    const busy = this.#used || this.#options.inFlight(this.spec.name) > 0
-    return pauseAfter({failures: this.#failures, busy}, this.pace, Math.random())
+    const {pace} = this
+    return pauseAfter({failures: this.#failures, interest: this.#interest()}, pace, Math.random())
+  }
+
+  #interest(): Interest {
+    if (performance.now() < this.#watchedMs) return 'watched'
+    return this.#used || this.#options.inFlight(this.spec.name) > 0 ? 'busy' : 'idle'
   }
 
   #schedule(ms: number): void {

@@ -73,13 +73,13 @@ export async function readWhole(
     const up = {kind: 'up', ...now, models: tags.map(tagOf)} as const
     return {reading: told === undefined ? up : {...up, version: told}, tags, ps}
   } catch (error) {
+    // One failed: the others must not keep their connections.
+    stop.abort(OVER)
     options.signal.throwIfAborted()
     return {reading: downReading(node, error), tags: [], ps: []}
   } finally {
     clearTimeout(timer)
     options.signal.removeEventListener('abort', passOn)
-    // One failed: the others must not keep their connections.
-    stop.abort(OVER)
   }
 }
 

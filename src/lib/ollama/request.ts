@@ -34,7 +34,7 @@ export interface WireResponse {
 export interface Opened {
   readonly status: number
   readonly headers: WireResponse['headers']
-  readonly body: Readable
+  readonly body: AsyncIterable<Uint8Array>
   /** Frees the connection. */
   readonly close: () => void
 }

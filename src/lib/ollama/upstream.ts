@@ -2,6 +2,7 @@ import {Readable} from 'node:stream'
 import {type Dispatcher, errors, Pool} from 'undici'
 import type {Endpoint, NodeEndpoint} from './endpoint.ts'
 import {type Phase, transportError, waitedTooLong} from './errors.ts'
+import {Inbox} from './inbox.ts'
 import {type Address, CONNECT_MS} from './plain/connection.ts'
 import {Connections, KEEP_ALIVE_MS} from './plain/connections.ts'
 import type {Opened, Transport, WireRequest} from './request.ts'
@@ -227,31 +228,34 @@ class Relay implements Dispatcher.DispatchHandler {
 }
 
 /** For calls that read an answer themselves. */
+const CLOSED = new Error('the exchange was ended')
+
 function transportOver(send: Upstream['send']): Transport {
-  return async (request, signal, connected) => {
-    const {PassThrough} = await import('node:stream')
-    return new Promise<Opened>((resolve, reject) => {
-      const body = new PassThrough()
-      // Whoever reads it hears of an error; nobody may be reading any more.
-      body.on('error', () => {})
+  return (request, signal, connected) =>
+    new Promise<Opened>((resolve, reject) => {
       let control: UpstreamControl | undefined
+      const body = new Inbox(() => control?.resume())
       const stop = () => {
         control?.abort()
         reject(signal.reason)
-        body.destroy(signal.reason)
+        body.drop(signal.reason)
       }
       signal.addEventListener('abort', stop, {once: true})
       const over = () => signal.removeEventListener('abort', stop)
-      body.on('drain', () => control?.resume())
       send(plain(request), {
         started(given) {
           control = given
           if (signal.aborted) stop()
           else connected()
         },
-        head: (status, raw) =>
-          resolve({status, headers: headersOf(raw), body, close: () => control?.abort()}),
-        data: (chunk) => void (body.write(chunk) || control?.pause()),
+        head(status, raw) {
+          const close = () => {
+            control?.abort()
+            body.drop(CLOSED)
+          }
+          resolve({status, headers: headersOf(raw), body, close})
+        },
+        data: (chunk) => void (body.push(chunk) || control?.pause()),
         end() {
           over()
           body.end()
@@ -259,11 +263,10 @@ function transportOver(send: Upstream['send']): Transport {
         fail(error) {
           over()
           reject(error)
-          body.destroy(error instanceof Error ? error : undefined)
+          body.fail(error)
         },
       })
     })
-  }
 }
 
 function plain({method, path, headers = {}, body}: WireRequest): UpstreamRequest {

@@ -56,7 +56,20 @@ export function takeLease(
 
 /** The use of each node now. */
 export function readUse(dir: string, nodes: readonly string[]): ReadonlyMap<string, NodeUse> {
-  return new Map(nodes.map((node) => [node, readSlots(join(dir, node))]))
+  const used = new Set(namesIn(dir))
+  const useOf = (node: string) => (used.has(node) ? readSlots(join(dir, node)) : UNUSED)
+  return new Map(nodes.map((node) => [node, useOf(node)]))
+}
+
+const UNUSED: NodeUse = {inFlight: 0, lastUsedMs: 0}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+  } catch {
+    // No lease was ever taken here.
+    return []
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import {expect, test} from 'vitest'
 import type {FakeOllama} from '../../support/fake-ollama.ts'
 import {gatewayHarness, post} from '../../support/gateway-harness.ts'
+import {watchLive} from '../../support/live-page.ts'
 import {waitFor} from '../../support/wait-for.ts'
 
 // What the gateway asks its nodes to know how they are, and when.
@@ -8,7 +9,7 @@ import {waitFor} from '../../support/wait-for.ts'
 const start = gatewayHarness()
 /** As in life, but faster; only what is asked for in the test is due. */
 const NEVER = 600_000
-const RARE = {busyMs: NEVER, idleMs: NEVER, catalogueMs: NEVER, downMs: NEVER}
+const RARE = {watchedMs: NEVER, busyMs: NEVER, idleMs: NEVER, catalogueMs: NEVER, downMs: NEVER}
 const names = async (reply: Response) =>
   ((await reply.json()) as {models: {name: string}[]}).models.map(({name}) => name)
 
@@ -51,6 +52,18 @@ test('a node that a request goes to is looked at often, and while it has one in 
   expect(gateway.fleet.node('n1')?.ps).toHaveLength(1)
   stop.abort()
   await reply.text().catch(() => {})
+})
+
+test('nodes that somebody watches are looked at so often that he sees within a second what they load', async () => {
+  const gateway = await start([{}], {pace: {...RARE, watchedMs: 20}})
+  const [node] = gateway.nodes
+  const live = await watchLive(gateway.url)
+  await waitFor('ten looks', () => asked(node, '/api/ps') > 10)
+  const body = JSON.stringify({model: 'tiny', prompt: 'hi', stream: false})
+  await (await fetch(`${node?.url}/api/generate`, {method: 'POST', body})).text()
+  await waitFor('it shown', () => live.node('n1')?.loaded[0]?.name === 'tiny:latest')
+  await live.frame('its event', ({events}) => events.some(({event}) => event === 'loaded'))
+  expect(asked(node, '/api/tags')).toBe(1)
 })
 
 test('a model that a node turns out not to have is looked for at once, and found elsewhere', async () => {

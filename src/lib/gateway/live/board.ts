@@ -1,4 +1,5 @@
 import type {Dispatcher} from '../../balancer/dispatcher.ts'
+import type {FleetPulse} from '../../balancer/fleet-view.ts'
 import {routePlanOf} from '../../balancer/route-plan.ts'
 import {EventRing} from '../../cluster/fleet-changes.ts'
 import type {FleetEvent} from '../../cluster/fleet-event.ts'
@@ -16,7 +17,7 @@ import {endedRequest} from './requests.ts'
 import {Totals} from './totals.ts'
 
 export interface LiveBoardOptions {
-  readonly fleet: () => Pick<Fleet, 'nodes' | 'used'>
+  readonly fleet: () => Pick<Fleet, 'nodes' | 'watched'>
   readonly dispatcher: () => Dispatcher
   readonly decisions: Decisions
   /** Those that answer clients. */
@@ -57,6 +58,8 @@ export class LiveBoard implements LiveDoor {
   #turn = 0
   /** How many events there were at each of the latest turns. */
   readonly #eventsAt = new Map<number, number>()
+  /** As of the last refresh. */
+  #pulse: Pick<FleetPulse, 'inFlight' | 'waiting'> = {inFlight: 0, waiting: 0}
   #refreshing: Promise<void> | undefined
   #refreshedMs = Number.NEGATIVE_INFINITY
   #lookedMs = Number.NEGATIVE_INFINITY
@@ -123,7 +126,7 @@ export class LiveBoard implements LiveDoor {
     const atMs = Date.now()
     const pulse = dispatcher().pulse(steadyMs())
     this.#totals.second(front().tokens(), pulse, atMs)
-    this.#events.add(...this.#nodes.events(fleet().nodes(), pulse.breakers, atMs))
+    this.#events.add(...this.#nodes.events(fleet().nodes(), pulse, atMs))
     if (performance.now() - this.#lookedMs > WATCHED_MS) dispatcher().watch(undefined)
   }
 
@@ -132,13 +135,14 @@ export class LiveBoard implements LiveDoor {
     const running = await front().requests()
     const turn = ++this.#turn
     const nodes = fleet().nodes()
-    // Whoever is watched is looked at as often as if it worked.
-    for (const {spec} of nodes) fleet().used(spec.name)
-    const nowMs = steadyMs()
+    fleet().watched()
+    const pulse = dispatcher().pulse(steadyMs())
+    this.#pulse = pulse
     this.#nodes.refresh(nodes, {
-      ...{turn, view: dispatcher().view(nowMs), pulse: dispatcher().pulse(nowMs)},
+      ...{turn, pulse},
       tokensPerS: (node) => this.#totals.tokensPerS(node),
     })
+    this.#events.add(...this.#nodes.events(nodes, pulse, Date.now()))
     this.#requests.refresh(running, turn)
     this.#eventsAt.set(turn, this.#events.count)
     this.#eventsAt.delete(turn - REMEMBERED)
@@ -156,7 +160,7 @@ export class LiveBoard implements LiveDoor {
       ...this.#nodes.since(since),
       requests: this.#requests.since(since),
       events: this.#events.since(whole ? 0 : (known ?? 0)),
-      totals: this.#totals.now(this.#options.dispatcher().pulse(steadyMs()), atMs),
+      totals: this.#totals.now(this.#pulse, atMs),
       ...(whole ? {history: this.history()} : {}),
     }
   }

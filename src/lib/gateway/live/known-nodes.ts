@@ -1,18 +1,18 @@
-import type {BreakerState} from '../../balancer/breaker.ts'
-import type {FleetPulse, FleetView, NodeStateView} from '../../balancer/fleet-view.ts'
+import type {FleetPulse, NodePulse} from '../../balancer/fleet-view.ts'
 import {type NodeFacts, nodeEvents} from '../../cluster/fleet-changes.ts'
 import type {FleetEvent} from '../../cluster/fleet-event.ts'
 import type {LiveNode} from '../../cluster/live.ts'
-import {isAsBefore, liveNodeOf} from '../../cluster/live-node.ts'
-import type {LiveWireFrame, SeenNode} from '../../cluster/live-wire.ts'
+import {isAsBefore, liveNodeOf, sameModels} from '../../cluster/live-node.ts'
+import type {ChangedNode, LiveWireFrame, SeenNode} from '../../cluster/live-wire.ts'
 import type {FleetNode} from '../fleet.ts'
 
 interface Known {
   node: LiveNode
   /** What the node is made from, to see quickly that it is as it was. */
   readonly from: readonly unknown[]
-  /** The refresh that found it so. */
+  /** The refresh that found it so, and the one that found this on its disk. */
   readonly turn: number
+  readonly modelsTurn: number
   /** The refresh that found it read anew. */
   readonly seenTurn: number
 }
@@ -26,58 +26,66 @@ export class KnownNodes {
   refresh(
     nodes: readonly FleetNode[],
     {
-      view,
       pulse,
       tokensPerS,
       turn,
     }: {
-      readonly view: FleetView
-      readonly pulse: FleetPulse
+      readonly pulse: Pick<FleetPulse, 'nodes'>
       readonly tokensPerS: (node: string) => number
       readonly turn: number
     },
   ): void {
-    const states = new Map(view.nodes.map((one) => [one.node, one]))
     const before = this.#nodes
     this.#nodes = new Map()
     for (const {spec, reading} of nodes) {
-      const breaker = pulse.breakers.get(spec.name) ?? 'closed'
-      const more = {...moreOf(states.get(spec.name), tokensPerS(spec.name)), breaker}
-      const from = [spec, reading, ...Object.values(more)]
+      const {inFlight, slots, breaker} = pulse.nodes.get(spec.name) ?? IDLE
+      const tokens = tokensPerS(spec.name)
+      const from = [spec, reading, inFlight, slots, breaker, tokens]
       const known = before.get(spec.name)
       this.#nodes.set(spec.name, known && sameParts(known.from, from) ? known : fresh())
 
       function fresh(): Known {
-        const node = liveNodeOf(spec, reading, more)
-        if (!known || !isAsBefore(known.node, node)) return {node, from, turn, seenTurn: turn}
-        return {node, from, turn: known.turn, seenTurn: turn}
+        const more = slots === undefined ? {} : {slots}
+        const node = liveNodeOf(spec, reading, {inFlight, tokensPerS: tokens, breaker, ...more})
+        const models = known && sameModels(known.node, node)
+        return {
+          ...{node, from, seenTurn: turn},
+          turn: known && isAsBefore(known.node, node) ? known.turn : turn,
+          modelsTurn: models ? known.modelsTurn : turn,
+        }
       }
     }
     if ([...before.keys()].join() !== [...this.#nodes.keys()].join()) this.#orderTurn = turn
   }
 
   /** What has become another after that refresh; 0: everything. */
-  since(turn: number): Pick<LiveWireFrame, 'order' | 'nodes' | 'seen'> {
-    const all = [...this.#nodes.values()]
-    const seen = all.filter((known) => known.turn <= turn && known.seenTurn > turn)
+  since(turn: number): Pick<LiveWireFrame, 'order' | 'nodes' | 'changed' | 'seen'> {
+    const nodes: LiveNode[] = []
+    const changed: ChangedNode[] = []
+    const seen: SeenNode[] = []
+    for (const known of this.#nodes.values())
+      if (known.modelsTurn > turn) nodes.push(known.node)
+      else if (known.turn > turn) changed.push(withoutModels(known.node))
+      else if (known.seenTurn > turn) seen.push(...seenOf(known.node))
     return {
       ...(turn === 0 || this.#orderTurn > turn ? {order: [...this.#nodes.keys()]} : {}),
-      nodes: all.flatMap((known) => (known.turn > turn ? [known.node] : [])),
-      ...(seen.length > 0 ? {seen: seen.flatMap(({node}) => seenOf(node))} : {}),
+      nodes,
+      ...(changed.length > 0 ? {changed} : {}),
+      ...(seen.length > 0 ? {seen} : {}),
     }
   }
 
   /** What has happened to the nodes since this was asked last; the first time nothing has. */
   events(
     nodes: readonly FleetNode[],
-    breakers: ReadonlyMap<string, BreakerState>,
+    pulse: Pick<FleetPulse, 'nodes'>,
     atMs: number,
   ): FleetEvent[] {
     const before = this.#facts
     const now: NonNullable<typeof before> = new Map()
     const events: FleetEvent[] = []
     for (const {spec, reading} of nodes) {
-      const breaker = breakers.get(spec.name) ?? 'closed'
+      const {breaker} = pulse.nodes.get(spec.name) ?? IDLE
       const from = [spec, reading, breaker]
       const known = before?.get(spec.name)
       if (known && sameParts(known.from, from)) {
@@ -95,17 +103,15 @@ export class KnownNodes {
   }
 }
 
-function moreOf(state: NodeStateView | undefined, tokensPerS: number) {
-  const slots = state?.replicas.map((replica) => replica.slots) ?? []
-  return {
-    inFlight: state?.inFlight ?? 0,
-    tokensPerS,
-    ...(slots.length > 0 ? {slots: Math.max(...slots)} : {}),
-  } as const
-}
+/** Of a node that was never read. */
+const IDLE: NodePulse = {inFlight: 0, breaker: 'closed'}
 
 const sameParts = (a: readonly unknown[], b: readonly unknown[]) =>
   a.length === b.length && a.every((part, at) => part === b[at])
+
+function withoutModels({models: _, ...node}: LiveNode): ChangedNode {
+  return node
+}
 
 function seenOf({name, readAtMs, latencyMs}: LiveNode): SeenNode[] {
   if (readAtMs === undefined) return []

@@ -5,7 +5,7 @@ import type {Admitted} from '../guard.ts'
 import type {LiveDoor} from './door.ts'
 
 /** Frames come so often at most. */
-const EVERY_MS = 500
+const EVERY_MS = 250
 /** Where nothing is new, one is sent after so long. */
 const QUIET_MS = 1000
 /** So many may watch at once, in each process that answers clients. */
@@ -82,8 +82,9 @@ async function tell(exchange: Exchange, frame: LiveWireFrame, left: AbortSignal)
 
 const quietly = (work: Promise<void>) => work.catch(() => {})
 
-function isNews({whole, order, nodes, seen, requests, events}: LiveWireFrame): boolean {
-  const some = nodes.length > 0 || requests.length > 0 || events.length > 0 || seen !== undefined
+/** That a node was read again and is as it was comes with the next frame. */
+function isNews({whole, order, nodes, changed, requests, events}: LiveWireFrame): boolean {
+  const some = nodes.length > 0 || changed !== undefined || requests.length > 0 || events.length > 0
   return whole || order !== undefined || some
 }
 
@@ -93,13 +94,17 @@ const OF_NODES = new Set(['up', 'down', 'added', 'removed', 'drained', 'undraine
 /** As it is shown to a key that may use some models only. */
 function allowed(frame: LiveWireFrame, admitted: Pick<Admitted, 'mayUse'>): LiveWireFrame {
   const mayUse = (model: string) => admitted.mayUse(model)
+  const those = <T extends {readonly name: string}>(models: readonly T[]) =>
+    models.filter(({name}) => mayUse(name))
+  const {nodes, changed} = frame
   return {
     ...frame,
-    nodes: frame.nodes.map((node) => ({
+    nodes: nodes.map((node) => ({
       ...node,
-      loaded: node.loaded.filter(({name}) => mayUse(name)),
-      models: node.models.filter(({name}) => mayUse(name)),
+      loaded: those(node.loaded),
+      models: those(node.models),
     })),
+    ...(changed && {changed: changed.map((node) => ({...node, loaded: those(node.loaded)}))}),
     requests: frame.requests.filter(({model}) => model !== undefined && mayUse(model)),
     events: frame.events.filter(({event}) => OF_NODES.has(event)),
   }

@@ -75,12 +75,20 @@ function frameOf(line: Record<string, unknown>): LiveWireFrame {
 }
 
 /** What was told in short, in full; `known`: the nodes as they were told last. */
-function inFull({seen = [], ...frame}: LiveWireFrame, known: Map<string, LiveNode>): LiveFrame {
+function inFull(
+  {seen = [], changed = [], ...frame}: LiveWireFrame,
+  known: Map<string, LiveNode>,
+): LiveFrame {
   takeFrame(known, frame)
-  const again = seen.flatMap(({name, ...reading}) => {
-    const node = known.get(name)
-    return node ? [{...node, ...reading}] : []
-  })
+  const again: LiveNode[] = []
+  for (const node of changed) {
+    const before = known.get(node.name)
+    if (before) again.push({...node, models: before.models})
+  }
+  for (const {name, ...reading} of seen) {
+    const before = known.get(name)
+    if (before) again.push({...before, ...reading})
+  }
   for (const node of again) known.set(node.name, node)
   return {...frame, nodes: [...frame.nodes, ...again]}
 }

@@ -9,11 +9,13 @@ import {leaseDir} from '../ask-node.ts'
 import type {Tools} from '../tools.ts'
 import {readAgain} from './read-node.ts'
 
-/** Frames come so often while there is news. */
-const EVERY_MS = 250
+/** Frames come so often while nodes are read and are as they were. */
+const EVERY_MS = 500
+/** So soon after one that is another. */
+const SOON_MS = 50
 /** A look at a node that is up; in large fleets less often, so that all together stay cheap. */
-const LOOK_MS = 1000
-const LOOKS_PER_S = 60
+const LOOK_MS = 500
+const LOOKS_PER_S = 280
 /** The same of what it has on disk, which changes now and then. */
 const CATALOGUE_MS = 10_000
 const CATALOGUES_PER_S = 5
@@ -43,6 +45,7 @@ export class NodesSource {
   readonly #onFrame: (frame: LiveFrame) => void
   readonly #dials = new Turns(DIALS)
   readonly #timer: NodeJS.Timeout
+  #due: NodeJS.Timeout | undefined
   readonly #places = new Map<string, Place>()
   readonly #loops = new Set<Promise<void>>()
   #cluster: Cluster
@@ -91,6 +94,7 @@ export class NodesSource {
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
+    clearTimeout(this.#due)
     for (const {stop} of this.#places.values()) stop.abort()
     await Promise.all(this.#loops)
   }
@@ -106,14 +110,22 @@ export class NodesSource {
     const loop = readAgain(this.#tools, spec, {
       ...{signal: place.stop.signal, everyMs, catalogueMs, dials: this.#dials},
       onReading: (reading) => {
+        const known = isAlike(place.reading, reading)
         place.reading = reading
+        if (!known) this.#soon()
       },
     })
     this.#loops.add(loop)
     void loop.finally(() => this.#loops.delete(loop))
   }
 
+  #soon(): void {
+    this.#due ??= setTimeout(() => this.#flush(), SOON_MS)
+  }
+
   #flush(): void {
+    clearTimeout(this.#due)
+    this.#due = undefined
     if (this.#closed) return
     const atMs = Date.now()
     const all = [...this.#places.values()]
@@ -152,6 +164,16 @@ export class NodesSource {
 }
 
 const NONE = {inFlight: 0}
+
+/** True if nothing has happened in between that one would wait for. */
+function isAlike(before: Reading | undefined, after: Reading): boolean {
+  if (before?.kind !== 'up' || after.kind !== 'up') return before?.kind === after.kind
+  const models = before.models === after.models
+  return models && digestsOf(before) === digestsOf(after)
+}
+
+const digestsOf = ({loaded}: Reading & {readonly kind: 'up'}) =>
+  loaded.map(({digest}) => digest).join()
 
 /** What has to be connected to anew when it is another. */
 function reachOf({labels: _l, drained: _d, ollama, ...rest}: NodeSpec): string {

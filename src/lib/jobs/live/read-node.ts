@@ -42,13 +42,14 @@ export async function readAgain(
         const ageMs = known ? performance.now() - known.readMs : 0
         const again = known && ageMs < options.catalogueMs ? {...known, ageMs} : undefined
         const timed = {signal, timeoutMs: LOOK_MS}
-        const {reading, tags, ps} = await readWhole(upstream.endpoint, node.name, {
+        const {reading} = await readWhole(upstream.endpoint, node.name, {
           ...timed,
           known: again,
         })
         if (reading.kind !== 'up') known = undefined
-        else if (!again) known = {reading, tags, ageMs: 0, readMs: performance.now()}
-        else if (ps.some(({digest}) => !tags.some((tag) => tag.digest === digest)))
+        // The entries as the node wrote them are not kept: of hundreds of nodes they are much, and nobody reads them here.
+        else if (!again) known = {reading, tags: [], ageMs: 0, readMs: performance.now()}
+        else if (reading.loaded.some((one) => !reading.models.some(hasDigestOf(one))))
           known = undefined
         return reading
       }
@@ -71,6 +72,9 @@ export async function readAgain(
     await upstream?.close()
   }
 }
+
+const hasDigestOf = (one: {readonly digest: string}) => (other: {readonly digest: string}) =>
+  other.digest === one.digest
 
 function pauseMs(failures: number, everyMs: number): number {
   if (failures === 0) return everyMs

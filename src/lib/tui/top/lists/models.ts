@@ -4,9 +4,24 @@ import type {Reading} from '../../../cluster/reading.ts'
 import type {Column} from '../table.ts'
 import {bytes} from '../words.ts'
 
-/** All models of all nodes that have told theirs. */
+let last: {readonly from: readonly unknown[]; readonly models: readonly FleetModel[]} | undefined
+
+/**
+ * All models of all nodes that have told theirs. Hundreds of nodes are read anew several times a second, and have the same
+ * models as before: then this is the list of before.
+ */
 export function modelsOf(nodes: readonly LiveNode[]): readonly FleetModel[] {
-  return fleetModels(nodes.map(readingOf))
+  const from = nodes.flatMap(({name, models, loaded}) => [
+    name,
+    models,
+    loaded.map(({digest}) => digest).join(),
+  ])
+  const {length} = from
+  if (last?.from.length === length && from.every((part, at) => part === last?.from[at]))
+    return last.models
+  const models = fleetModels(nodes.map(readingOf))
+  last = {from, models}
+  return models
 }
 
 function readingOf(node: LiveNode): Reading {
