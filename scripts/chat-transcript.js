@@ -5,6 +5,7 @@ import {fileURLToPath} from 'node:url'
 import {openPane} from '../test/support/chat-pane.ts'
 import {clusterHome} from '../test/support/cluster-home.ts'
 import {startFakeOllama} from '../test/support/fake-ollama.ts'
+import {ollamax} from '../test/support/tmux.ts'
 
 const file = join(resolve(dirname(fileURLToPath(import.meta.url)), '..'), 'docs/chat.md')
 const DONE = /n\d · \d+ tokens · [\d.]+ tokens\/s/
@@ -36,7 +37,7 @@ const models = ['llama3.2', 'qwen3:8b', {name: 'llava:7b', capabilities: ['compl
 const settings = {models, answer: first, decodeTokensPerS: 60, firstTokenDelayMs: 120}
 const nodes = [await startFakeOllama(settings), await startFakeOllama(settings)]
 const home = clusterHome(nodes)
-const pane = openPane(['chat', 'llama3.2'], {
+const pane = openPane(ollamax('chat', 'llama3.2'), {
   env: {...home.env, NO_COLOR: '1'},
   cwd: home.dir,
   rows: 40,

@@ -7,6 +7,7 @@ import type {Settings} from '../support/fake-ollama/options.ts'
 import {type FakeOllama, startFakeOllama} from '../support/fake-ollama.ts'
 import {needs} from '../support/needs.ts'
 import type {TempHome} from '../support/temp-home.ts'
+import {ollamax} from '../support/tmux.ts'
 import {waitFor} from '../support/wait-for.ts'
 
 const test = needs('tmux')
@@ -39,7 +40,7 @@ async function open(
   words: readonly string[] = ['tiny'],
   size: {columns?: number; rows?: number} = {},
 ) {
-  chat = openPane(['chat', ...words], {env: home.env, cwd: home.dir, ...size})
+  chat = openPane(ollamax('chat', ...words), {env: home.env, cwd: home.dir, ...size})
   await chat.sees('>>>')
   return chat
 }
@@ -371,7 +372,7 @@ describe('the terminal', () => {
   })
 
   test('has the plain chat with --plain', async () => {
-    chat = openPane(['chat', 'tiny', '--plain'], {env: home.env})
+    chat = openPane(ollamax('chat', 'tiny', '--plain'), {env: home.env})
     await chat.sees('>>>')
     chat.say('hi')
     await chat.sees('It is **so**.')

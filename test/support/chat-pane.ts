@@ -1,4 +1,4 @@
-import {ollamax, type Pane, type PaneOptions, startPane} from './tmux.ts'
+import {type Pane, type PaneOptions, startPane} from './tmux.ts'
 import {waitFor} from './wait-for.ts'
 
 /** A chat on a real terminal, looked at with all that has scrolled away. */
@@ -11,9 +11,9 @@ export interface ChatPane extends Pane {
   mark(): void
 }
 
-/** Starts the built `ollamax` with these words on a terminal of that size. Close it when done. */
+/** Starts a program that chats on a terminal of that size. Close it when done. */
 export function openPane(words: readonly string[], options: PaneOptions): ChatPane {
-  const pane = startPane(ollamax(...words), {rows: 30, stderr: 'terminal', ...options})
+  const pane = startPane(words, {rows: 30, stderr: 'terminal', ...options})
   let passed = 0
   return {
     ...pane,

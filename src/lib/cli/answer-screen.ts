@@ -1,5 +1,6 @@
 import {isatty} from 'node:tty'
 import type {RunOptions} from '../jobs/run-model.ts'
+import type {Drawn} from './ask.ts'
 import {colorsOn, harmless, oneLine, paint} from './paint.ts'
 
 type Piece = Parameters<RunOptions['show']>[0]
@@ -12,7 +13,7 @@ export interface ScreenOptions {
   /** Writes each line of the answer as it came instead of its text. */
   readonly chunks?: boolean
   /** Told how to take away what is drawn while a question is asked. */
-  readonly drawn?: {suspend?: () => () => void}
+  readonly drawn?: Drawn
 }
 
 /** Where an answer appears: its text on stdout, everything else on stderr. */

@@ -5,16 +5,29 @@ import {OllamaxError} from '../errors.ts'
 import {colorsOn, harmless, oneLine} from './paint.ts'
 import type {prompts} from './prompts.ts'
 
+/** Gives the terminal back. */
+export type Resume = () => void | Promise<void>
+
+/** What a command draws by itself while questions may be asked. */
+export interface Drawn {
+  /** Takes away what is drawn; the terminal is free once it has returned or resolved. */
+  suspend?: () => Resume | Promise<Resume>
+  /** Ctrl-C at a question means this, and not the end of the command. */
+  interrupted?: () => void
+}
+
+export interface TerminalAskOptions {
+  /** Clears the terminal of whatever else is drawn there. */
+  readonly around: <T>(question: () => Promise<T>) => Promise<T>
+  readonly onInterrupt: () => void
+}
+
 /**
  * Asks at this terminal. Questions are written to stderr, so that a piped stdout holds only results.
  * Without a terminal on stdin and stderr every question throws NEEDS_TTY. Ctrl-C throws INTERRUPTED.
- * Questions of jobs that run side by side are asked one after the other, each inside `around`, which
- * clears the terminal of whatever else is drawn there.
+ * Questions of jobs that run side by side are asked one after the other.
  */
-export function terminalAsk(
-  signal: AbortSignal,
-  around: <T>(question: () => Promise<T>) => Promise<T> = (question) => question(),
-): Ask {
+export function terminalAsk(signal: AbortSignal, {around, onInterrupt}: TerminalAskOptions): Ask {
   // Not process.stdin.isTTY: that opens the stream, which every command would pay for.
   if (!isatty(0) || !isatty(2)) return askNobody
   let last: Promise<unknown> = Promise.resolve()
@@ -32,8 +45,7 @@ export function terminalAsk(
     } catch (error) {
       const name = (error as {name?: string}).name
       if (name === 'ExitPromptError') {
-        // A prompt reads keys raw, so the key made no signal; it means the whole command all the same.
-        process.emit('SIGINT')
+        onInterrupt()
         throw new OllamaxError('INTERRUPTED', 'interrupted at a question')
       }
       throw name === 'AbortPromptError' ? signal.reason : error

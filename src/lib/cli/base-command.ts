@@ -5,7 +5,7 @@ import {makeTools} from '../jobs/make-tools.ts'
 import type {Tools} from '../jobs/tools.ts'
 import {pathsFor} from '../state/paths.ts'
 import {readPreferences} from '../state/preferences.ts'
-import {terminalAsk} from './ask.ts'
+import {type Drawn, terminalAsk} from './ask.ts'
 import {clusterFlag, type ProgressMode} from './flags.ts'
 import {harmless, jsonText} from './paint.ts'
 import {errorJson} from './print-error.ts'
@@ -58,15 +58,22 @@ export abstract class BaseCommand extends Command {
   }
 
   /** What a command draws by itself and has to take away while a question is asked; returns the way back. */
-  protected readonly drawn: {suspend?: () => () => void} = {}
+  protected readonly drawn: Drawn = {}
 
   async #aside<T>(question: () => Promise<T>): Promise<T> {
-    const resume = this.drawn.suspend?.()
+    const resume = await this.drawn.suspend?.()
     try {
       return await (this.#live ? this.#live.suspend(question) : question())
     } finally {
-      resume?.()
+      // The next question must find the terminal as this one did.
+      await resume?.()
     }
+  }
+
+  /** A prompt reads keys raw, so that Ctrl-C made no signal; it means the whole command as a rule all the same. */
+  #interrupted(): void {
+    if (this.drawn.interrupted) this.drawn.interrupted()
+    else process.emit('SIGINT')
   }
 
   /** The doors to the outside world, built on first use; closed when the command ends. */
@@ -78,7 +85,12 @@ export abstract class BaseCommand extends Command {
       signal: this.signal,
       ...(flags.asks === false
         ? {}
-        : {ask: terminalAsk(this.signal, (question) => this.#aside(question))}),
+        : {
+            ask: terminalAsk(this.signal, {
+              around: (question) => this.#aside(question),
+              onInterrupt: () => this.#interrupted(),
+            }),
+          }),
       note: (text) => this.note(text),
     })
     return this.#tools
@@ -119,9 +131,17 @@ export abstract class BaseCommand extends Command {
       this.#live.report({kind: 'note', subject: 'ollamax', text})
       return
     }
-    const resume = this.drawn.suspend?.()
-    process.stderr.write(`${harmless(text)}\n`)
-    resume?.()
+    const write = () => void process.stderr.write(`${harmless(text)}\n`)
+    const taken = this.drawn.suspend?.()
+    if (taken instanceof Promise)
+      void taken.then((resume) => {
+        write()
+        return resume()
+      })
+    else {
+      write()
+      void taken?.()
+    }
   }
 
   /** With --json, errors are one JSON object on stdout and the exit code is the same as without. */

@@ -42,7 +42,13 @@ async function atTerminal(command: string, keys: readonly string[]) {
 }
 
 test('without a terminal a question is an error that says what to pass instead', async () => {
-  for (const ask of [askNobody, terminalAsk(new AbortController().signal)]) {
+  for (const ask of [
+    askNobody,
+    terminalAsk(new AbortController().signal, {
+      around: (question) => question(),
+      onInterrupt: () => {},
+    }),
+  ]) {
     expect(ask.interactive).toBe(false)
     for (const question of [
       () => ask.secret('Password?', 'set OLLAMAX_SSH_PASSWORD'),

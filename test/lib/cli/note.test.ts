@@ -12,7 +12,7 @@ class Noting extends BaseCommand {
     })
     this.drawn.suspend = () => {
       this.order.push('taken away')
-      return () => this.order.push('back')
+      return () => void this.order.push('back')
     }
     this.note('outside')
   }

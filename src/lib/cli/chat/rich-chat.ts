@@ -68,12 +68,14 @@ export class RichChat {
       signal.throwIfAborted()
       this.screen = await this.#open()
       drawn.suspend = () => this.screen.suspend()
+      drawn.interrupted = () => this.#cancel()
       this.#greet()
       await this.#left.promise
       return this.session
     } finally {
       signal.removeEventListener('abort', stop)
       delete drawn.suspend
+      delete drawn.interrupted
       await this.screen?.close()
     }
   }
@@ -153,7 +155,7 @@ export class RichChat {
       onSend: (text, editing) => {
         this.#turn = this.#turn.then(() => this.#take(text, editing))
       },
-      onCancel: () => this.#answer?.abort(new OllamaxError('INTERRUPTED', 'cancelled')),
+      onCancel: () => this.#cancel(),
       onLeave: () => this.leave(),
       complete: (before) =>
         completionsOf(before, {
@@ -161,6 +163,10 @@ export class RichChat {
           saved: () => listChats(this.tools.paths).map(({name}) => name),
         }),
     })
+  }
+
+  #cancel(): void {
+    this.#answer?.abort(new OllamaxError('INTERRUPTED', 'cancelled'))
   }
 
   #history(): string[] {

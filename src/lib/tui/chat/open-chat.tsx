@@ -58,10 +58,14 @@ export interface ChatScreen {
   remember(text: string): void
   /** Puts a text into the line. `editing`: it replaces the last question. */
   fill(text: string, editing: boolean): void
-  /** Leaves the terminal to somebody else until what it returns is called. */
-  suspend(): () => void
+  /** Leaves the terminal to somebody else until what it returns is called; several may hold it. */
+  suspend(): Promise<() => Promise<void>>
   /** Gives the terminal back as it was. */
   close(): Promise<void>
+}
+
+interface Suspended {
+  resume(): Promise<void>
 }
 
 const TONES: Readonly<Record<Tone, Style>> = {plain: PLAIN, dim: {dim: true}, bad: {hue: 'red'}}
@@ -82,7 +86,10 @@ export function openChat(options: ChatScreenOptions): ChatScreen {
   }
   const store = new ChatStore(initialState(options.history), obey)
   let flow: AnswerFlow | undefined
-  let suspendTerminal: (() => Promise<{resume(): Promise<void>}>) | undefined
+  let suspendTerminal: (() => Promise<Suspended>) | undefined
+  let holders = 0
+  let taken: Promise<Suspended | undefined> = Promise.resolve(undefined)
+  let given: Promise<void> = Promise.resolve()
   let columns = stdout.columns
   const onResize = () => {
     const size = {columns, rows: stdout.rows}
@@ -161,14 +168,19 @@ export function openChat(options: ChatScreenOptions): ChatScreen {
         editor: withText({...EMPTY, cut: store.snapshot().editor.cut}, text),
         editing,
       }),
-    suspend() {
-      const suspended = suspendTerminal?.()
-      return () =>
-        void suspended?.then(async ({resume}) => {
-          await resume()
-          // Who read keys meanwhile has paused the stream at his end, and Ink does not start it again.
-          options.stdin.resume()
-        })
+    async suspend() {
+      // What comes after the one before has been given back, or a question of his would find keys that are echoed.
+      if (holders++ === 0) taken = given.then(() => suspendTerminal?.())
+      await taken
+      return () => {
+        if (--holders === 0)
+          given = taken.then(async (suspended) => {
+            await suspended?.resume()
+            // Who read keys meanwhile has paused the stream at his end, and Ink does not start it again.
+            options.stdin.resume()
+          })
+        return given
+      }
     },
     async close() {
       stdout.off('resize', onResize)
