@@ -71,7 +71,7 @@ try {
   await pane.sees('saved to')
   const text = readFileSync(file, 'utf8')
   const shown = pane
-    .text()
+    .history()
     .replaceAll(home.dir, '~')
     .split('\n')
     .map((line) => line.trimEnd())
