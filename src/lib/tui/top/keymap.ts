@@ -27,6 +27,7 @@ export type Act =
   | 'shell'
   | 'pull'
   | 'cancel'
+  | 'wrap'
   | 'pause'
   | 'redraw'
 
@@ -116,6 +117,13 @@ export const KEYMAP: readonly Binding[] = [
     label: 'cancel',
     about: 'end the request; asks',
     where: ['requests', 'request'],
+  },
+  {
+    keys: ['w'],
+    act: 'wrap',
+    label: 'wrap',
+    about: 'break lines that are longer than the screen, or cut them off',
+    where: ['logs'],
   },
   {keys: ['ctrl+l'], act: 'redraw', about: 'draw everything anew'},
   {keys: ['ctrl+z'], act: 'pause', about: 'stop here; `fg` leads back'},

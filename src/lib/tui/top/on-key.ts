@@ -68,6 +68,8 @@ const ACTS: Readonly<Record<Act, (state: TopState, key: string) => Step>> = {
   shell: (state) => wishFor(state, 'shell'),
   pull: (state) => wishFor(state, 'pull'),
   cancel: wishToCancel,
+  // Other lines stand elsewhere then, so the newest are shown.
+  wrap: (state) => move({...state, logsWrapped: !state.logsWrapped}, Number.POSITIVE_INFINITY),
 }
 
 function beside(state: TopState, by: number): Step {

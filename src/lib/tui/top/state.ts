@@ -79,6 +79,8 @@ export interface TopState {
   readonly stack: readonly [Shown, ...Shown[]]
   readonly lists: Readonly<Record<ViewName, ListState>>
   readonly logsFilter: string
+  /** Lines of a log that are longer than the screen are broken; else they are cut off. */
+  readonly logsWrapped: boolean
   readonly logs?: Logs
   readonly decision?: {
     readonly request: string
@@ -103,6 +105,7 @@ export function firstState(
     stack: [{place: {kind: view}}],
     lists: {overview: NO_LIST, nodes: NO_LIST, models: NO_LIST, requests: NO_LIST, events: NO_LIST},
     logsFilter: '',
+    logsWrapped: true,
     doing: {},
   }
 }

@@ -4,6 +4,7 @@ import {COMMANDS} from '../../../../src/lib/tui/top/command-line.ts'
 import {KEYMAP} from '../../../../src/lib/tui/top/keymap.ts'
 import {columnsOf} from '../../../../src/lib/tui/top/listing.ts'
 import {placeIn, VIEWS} from '../../../../src/lib/tui/top/state.ts'
+import {textOf} from '../../../../src/lib/tui/top/text-of.ts'
 import {liveNode, liveRequest, unreadNode, wholeFrame} from '../../../support/fake-fleet.ts'
 import {THREE, topState} from '../../../support/top-state.ts'
 
@@ -291,7 +292,7 @@ test('a log is followed; moving up stops that, G follows again, and lines that g
   const top = topState()
   const lines = (from: number, to: number) =>
     Array.from({length: to - from}, (_, at) => `line ${from + at}\n`).join('')
-  top.press(':', 'logs gpu-1', 'enter')
+  top.press(':', 'logs gpu-1', 'enter', 'w')
   top.happen({kind: 'log', node: 'gpu-1', text: lines(0, 100)})
   top.happen({kind: 'log', node: 'gpu-2', text: 'of another\n'})
   expect(top.state().logs?.lines).toHaveLength(100)
@@ -302,6 +303,22 @@ test('a log is followed; moving up stops that, G follows again, and lines that g
   expect(top.state().logs?.lines[0]).toBe('line 200')
   top.press('G')
   expect(top.state().stack.at(-1)?.scroll).toBeUndefined()
+})
+
+test('lines of a log that are longer than the screen is wide are broken between words; w cuts them off, and breaks them again', () => {
+  const top = topState()
+  top.press(':', 'logs gpu-1', 'enter')
+  top.happen({kind: 'log', node: 'gpu-1', text: `${'word '.repeat(30)}end\nshort\n`})
+  const rows = () => textOf(top.state()).lines.map((line) => line.map(({text}) => text).join(''))
+  const broken = rows()
+  expect(broken.length).toBe(3)
+  expect(broken.slice(0, 2).join(' ')).toBe(`${'word '.repeat(30)}end`)
+  for (const row of broken) expect(row.length).toBeLessThanOrEqual(100)
+  top.press('k', 'w')
+  expect(top.state().stack.at(-1)?.scroll).toBeUndefined()
+  expect(rows()).toEqual([`${'word '.repeat(30)}end`, 'short'])
+  top.press('w')
+  expect(rows()).toEqual(broken)
 })
 
 test('parts of log lines become whole ones, and one without an end is cut', () => {
