@@ -96,7 +96,13 @@ export const KEYMAP: readonly Binding[] = [
     about: 'restart Ollama on the node; asks',
     where: NODES,
   },
-  {keys: ['l'], act: 'logs', label: 'logs', about: 'follow the log of its Ollama', where: NODES},
+  {
+    keys: ['l'],
+    act: 'logs',
+    label: 'logs',
+    about: 'follow the log of its Ollama, without the lines that looking at it makes',
+    where: NODES,
+  },
   {
     keys: ['s'],
     act: 'shell',

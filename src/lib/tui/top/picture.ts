@@ -176,8 +176,9 @@ function standing(state: TopState): string {
   const filtered = filter === '' ? '' : `  filter: ${filter} (esc takes it away)`
   if (!isView(kind)) {
     const {scroll} = shownIn(state)
+    const polls = state.logs?.polls ? `; ${state.logs.polls} polls left out` : ''
     return kind === 'logs'
-      ? `${scroll === undefined ? 'following' : 'stopped; G follows'}${filtered}`
+      ? `${scroll === undefined ? 'following' : 'stopped; G follows'}${polls}${filtered}`
       : ''
   }
   const {ids, total} = listingIn(state, kind)

@@ -56,6 +56,8 @@ export interface Logs {
   readonly lines: readonly string[]
   /** Lines that were there and are forgotten. */
   readonly dropped: number
+  /** Lines that were left out because they say only that somebody looked what the node has. */
+  readonly polls: number
   /** A last line without its end. */
   readonly partial: string
   /** Why no more comes. */

@@ -321,6 +321,23 @@ test('lines of a log that are longer than the screen is wide are broken between 
   expect(rows()).toEqual(broken)
 })
 
+test('lines of a log that say only that a node was looked at are left out and counted, errors and work are not', () => {
+  const top = topState()
+  const line = (status: number, path: string, method = 'GET     ') =>
+    `2026-11-25T13:44:05+0000 h1 ollama[190]: [GIN] 2026/11/25 - 13:47:07 | ${status} |     268.082µs |       127.0.0.1 | ${method} "${path}"`
+  const kept = [
+    line(500, '/api/ps'),
+    line(200, '/api/chat', 'POST    '),
+    line(405, '/api/ps', 'POST    '),
+    line(200, '/api/ps/more'),
+    'GET "/api/ps"',
+  ]
+  const polls = ['/api/ps', '/api/tags', '/api/version'].map((path) => line(200, path))
+  top.press(':', 'logs gpu-1', 'enter')
+  top.happen({kind: 'log', node: 'gpu-1', text: [...polls, ...kept, ...polls, ''].join('\n')})
+  expect(top.state().logs).toMatchObject({lines: kept, polls: 6})
+})
+
 test('parts of log lines become whole ones, and one without an end is cut', () => {
   const top = topState()
   top.press(':', 'logs gpu-1', 'enter')
