@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {pinnedToBoth, serves} from '../support/pinned.ts'
+import {pinnedToBoth, whoServes} from '../support/pinned.ts'
 import {SLOW, serveHarness} from '../support/serve-harness.ts'
 import {waitFor} from '../support/wait-for.ts'
 
@@ -18,7 +18,7 @@ test('a worker that stands still is killed, and gives back what it holds of the 
   try {
     const held = await clients[0].begin('/api/generate', PROMPT)
     held.on('error', () => {})
-    const frozen = workers().find((pid) => serves(pid, held.socket.localPort ?? 0)) ?? 0
+    const frozen = await whoServes(workers(), held.socket.localPort)
     process.kill(frozen, 'SIGSTOP')
     // The only slot is in its hands.
     const next = clients[1].begin('/api/generate', PROMPT)

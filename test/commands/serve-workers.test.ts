@@ -3,7 +3,7 @@ import {appendFileSync, readFileSync, writeFileSync} from 'node:fs'
 import {text} from 'node:stream/consumers'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {countedNode} from '../support/counted-node.ts'
-import {pinnedToBoth, serves, workerOf} from '../support/pinned.ts'
+import {pinnedToBoth, whoServes, workerOf} from '../support/pinned.ts'
 import type {RunningServe} from '../support/serve.ts'
 import {ask, begun, SLOW, serveHarness, tokensIn} from '../support/serve-harness.ts'
 import {waitFor} from '../support/wait-for.ts'
@@ -303,7 +303,7 @@ describe('processes', () => {
       'the second one to wait',
       async () => (await fleetOf(survivor)).models[0]?.waiting === 1,
     )
-    const owner = before.find((pid) => serves(pid, lost.socket.localPort ?? 0)) ?? 0
+    const owner = await whoServes(before, lost.socket.localPort)
     process.kill(owner, 'SIGKILL')
     await broken
     const begun = await next
@@ -326,7 +326,8 @@ describe('processes', () => {
     const {url, child, ended, log} = await serve(['--workers', '2'])
     const streams = await Promise.all([begun(url), begun(url), begun(url)])
     const workers = pids({log})
-    for (const pid of [child.pid ?? 0, ...workers]) process.kill(pid, 'SIGTERM')
+    child.kill('SIGTERM')
+    for (const pid of workers) process.kill(pid, 'SIGTERM')
     for (const stream of streams) expect(tokensIn(await stream.whole)).toBe(150)
     expect(await ended).toMatchObject({code: 0})
     expect(workers.filter(lives)).toEqual([])

@@ -46,7 +46,7 @@ async function brokenOff(signal: NodeJS.Signals, at: RegExp) {
   const words = ['node', 'upgrade', 'h1', '--artifact', young.file, '--yes']
   const running = lab.startCli([...words, '--progress', 'plain'], {timeoutMs: 120_000})
   await waitFor(`${at}`, () => at.test(running.stderr()), {timeoutMs: 60_000})
-  process.kill(running.child.pid ?? 0, signal)
+  running.child.kill(signal)
   return running.ended
 }
 

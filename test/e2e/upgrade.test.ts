@@ -187,7 +187,7 @@ test('an upgrade that is interrupted or killed at any step is completed by the s
   ] as const) {
     const running = lab.startCli(words)
     await waitFor(`${signal} at ${at}`, () => at.test(running.stderr()), {timeoutMs: 60_000})
-    process.kill(running.child.pid ?? 0, signal)
+    running.child.kill(signal)
     await running.ended
     if (signal === 'SIGINT' && String(at) === '/drain/') {
       expect((await versions())[1]).toEqual(['0.33.0', false])

@@ -1,6 +1,7 @@
 import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
 import {Agent, type IncomingHttpHeaders, type IncomingMessage, request} from 'node:http'
 import {text} from 'node:stream/consumers'
+import {waitFor} from './wait-for.ts'
 
 /** A client with one connection, so that all its requests go to one worker. */
 export interface Pinned {
@@ -55,8 +56,17 @@ export async function pinnedToBoth(url: string): Promise<readonly [Pinned, Pinne
   throw new Error('ten connections went to the same worker')
 }
 
-/** Whether a process holds the server's end of a connection on loopback, given the client's port. */
-export function serves(pid: number, clientPort: number): boolean {
+/**
+ * The one of these processes that holds the server's end of a connection on loopback, given the client's port. The kernel's
+ * list of connections may leave one out when it changes while it is read, so that one look is not enough.
+ */
+export const whoServes = (
+  pids: readonly number[],
+  clientPort: number | undefined,
+): Promise<number> =>
+  waitFor('who serves the connection', () => pids.find((pid) => serves(pid, clientPort ?? 0)))
+
+function serves(pid: number, clientPort: number): boolean {
   const port = clientPort.toString(16).toUpperCase().padStart(4, '0')
   const lines = readFileSync('/proc/net/tcp', 'utf8').split('\n')
   const line = lines.find((one) => one.trim().split(/\s+/)[2] === `0100007F:${port}`)

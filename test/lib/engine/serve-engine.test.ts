@@ -199,7 +199,10 @@ describe('the model in memory', () => {
       prompt: 'x',
       options: {num_ctx: 60_000, seed: 1},
     })
-    process.kill(engine.runner.loaded?.pid ?? 0, 'SIGKILL')
+    // Without a number all processes of the tests would be meant.
+    const {pid} = engine.runner.loaded ?? {}
+    if (!pid) throw new Error('no model is loaded')
+    process.kill(pid, 'SIGKILL')
     const lines = (await reply.text()).trimEnd().split('\n')
     expect(JSON.parse(lines.at(-1) ?? '')).toEqual({
       error: 'an error was encountered while running the model: unexpected EOF',
