@@ -59,7 +59,7 @@ test('without a gateway the nodes are read: the first frame is there at once, ea
   ])
 })
 
-test('what a node loads is seen within a second or two, and a node that is left alone costs a request a second', async () => {
+test('what a node loads is seen within a second or two, and a node that is left alone costs two requests a second', async () => {
   const one = await node()
   write([one])
   const watcher = watch()
@@ -70,8 +70,8 @@ test('what a node loads is seen within a second or two, and a node that is left 
   expect(performance.now() - sinceMs).toBeLessThan(2500)
   const before = one.requests.length
   const readMs = watcher.node('n1')?.readAtMs ?? 0
-  await waitFor('four looks', () => (watcher.node('n1')?.readAtMs ?? 0) > readMs + 3500)
-  expect(one.requests.length - before).toBeLessThanOrEqual(8)
+  await waitFor('seven looks', () => (watcher.node('n1')?.readAtMs ?? 0) > readMs + 3500)
+  expect(one.requests.length - before).toBeLessThanOrEqual(12)
 })
 
 test('an edit of the cluster file is seen within seconds; a broken one changes nothing, and an event says so', async () => {
@@ -270,7 +270,8 @@ test('the watch ends when it is told to, wherever it is, and then nothing comes 
   await waitFor('one up', () => watcher.node('n1')?.state === 'up')
   const sinceMs = performance.now()
   await watcher.stop()
-  expect(performance.now() - sinceMs).toBeLessThan(1000)
+  // A look at the one that hangs would wait five seconds.
+  expect(performance.now() - sinceMs).toBeLessThan(4000)
   const {length} = watcher.frames
   withGateway(file, 'http://127.0.0.1:9')
   const broken = watch()

@@ -62,6 +62,13 @@ echo $code > "$PANE_DIR/code.new"; mv "$PANE_DIR/code.new" "$PANE_DIR/code"
 exec sleep 600
 `
 
+/** A signal to process 0 would be one to all tests. */
+function processIn(text: string): number {
+  const pid = Number(text)
+  if (!(pid > 1)) throw new Error(`"${text}" is no process`)
+  return pid
+}
+
 /** Starts a program on a terminal of that size. Close it when done. */
 export function startPane(
   words: readonly string[],
@@ -103,8 +110,8 @@ export function startPane(
       })
       return seen
     },
-    pid: () => Number(read('pid')),
-    group: () => Number(read('group')),
+    pid: () => processIn(read('pid')),
+    group: () => processIn(read('group')),
     async ended() {
       await waitFor('its end', () => existsSync(join(dir, 'code')), {timeoutMs: 15_000})
       return Number(read('code'))
