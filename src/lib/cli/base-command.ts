@@ -57,7 +57,7 @@ export abstract class BaseCommand extends Command {
     process.stdout.on('error', () => signal.aborted || this.#abort?.abort(READER_GONE))
   }
 
-  /** What a command draws by itself and has to take away while a question is asked; returns the way back. */
+  /** To be filled in by a command that draws by itself. */
   protected readonly drawn: Drawn = {}
 
   async #aside<T>(question: () => Promise<T>): Promise<T> {
