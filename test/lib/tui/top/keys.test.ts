@@ -338,6 +338,17 @@ test('lines of a log that say only that a node was looked at are left out and co
   expect(top.state().logs).toMatchObject({lines: kept, polls: 6})
 })
 
+test('a line of a log that a client has made up costs no more than its length', () => {
+  const top = topState()
+  top.press(':', 'logs gpu-1', 'enter')
+  const made = ' [GIN] | 200 |'.repeat(550)
+  const sinceMs = performance.now()
+  top.happen({kind: 'log', node: 'gpu-1', text: `${made}\n`.repeat(20)})
+  // It was a second for each of them.
+  expect(performance.now() - sinceMs).toBeLessThan(5000)
+  expect(top.state().logs).toMatchObject({polls: 0})
+})
+
 test('parts of log lines become whole ones, and one without an end is cut', () => {
   const top = topState()
   top.press(':', 'logs gpu-1', 'enter')
