@@ -92,8 +92,7 @@ describe('the union over the fleet', () => {
     const tags = (await (await fetch(`${gateway.url}/api/tags`)).json()) as {
       models: {name: string}[]
     }
-    // A look at it would wait five seconds.
-    expect(performance.now() - startedMs).toBeLessThan(4000)
+    expect(performance.now() - startedMs).toBeLessThan(1000)
     expect(tags.models.map(({name}) => name).sort()).toEqual([
       'only-here:latest',
       'only-there:latest',

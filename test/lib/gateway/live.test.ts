@@ -38,7 +38,10 @@ test('the first frame is whole: every node in the order of the file, models, tot
 test('while nothing happens there is a frame a second, and it holds no node that is as it was', async () => {
   const gateway = await start([{}])
   const live = await watchLive(gateway.url)
-  const quiet = await live.frame('a frame without news', ({nodes}) => !nodes[0])
+  const quiet = await live.frame(
+    'a frame without news',
+    ({nodes, changed}) => !nodes[0] && !changed,
+  )
   expect(quiet).toMatchObject({whole: false, nodes: [], requests: [], events: []})
   const at = live.frames.length
   const sinceMs = performance.now()

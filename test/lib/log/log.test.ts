@@ -186,8 +186,7 @@ test('a reader that stalls stops nothing and fills no memory', async () => {
   console.log(
     `stalled reader: worst delay ${said.worstMs.toFixed(0)} ms, ${said.heapMb.toFixed(0)} MB`,
   )
-  // Nobody ever reads, so what waits for the reader would wait for ever.
-  expect(said.worstMs).toBeLessThan(5000)
+  expect(said.worstMs).toBeLessThan(1000)
 })
 
 test('what was said just before the end is in the log', async () => {
