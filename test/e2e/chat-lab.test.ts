@@ -6,7 +6,7 @@ import {installExternally} from '../lab/external-ollama.ts'
 import {type Lab, startLab} from '../lab/lab.ts'
 import {type ChatPane, openPane} from '../support/chat-pane.ts'
 import {LAB_NEEDS, needs} from '../support/needs.ts'
-import {ollamax} from '../support/tmux.ts'
+import {ollamax, RESTORED} from '../support/tmux.ts'
 
 const test = needs(...LAB_NEEDS, 'tmux')
 let lab: Lab
@@ -52,5 +52,5 @@ test('a password that SSH wants is asked for in the midst of a chat, unseen, and
   await pane.sees(/said by h1\s+h1 · /)
   pane.press('C-d')
   expect(await pane.ended()).toBe(0)
-  expect(pane.terminal()).toEqual({alternate: false, cursor: true, wrap: true, sameModes: true})
+  expect(pane.terminal()).toEqual(RESTORED)
 })

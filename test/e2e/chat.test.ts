@@ -7,7 +7,7 @@ import type {Settings} from '../support/fake-ollama/options.ts'
 import {type FakeOllama, startFakeOllama} from '../support/fake-ollama.ts'
 import {needs} from '../support/needs.ts'
 import type {TempHome} from '../support/temp-home.ts'
-import {ollamax} from '../support/tmux.ts'
+import {ollamax, RESTORED} from '../support/tmux.ts'
 import {waitFor} from '../support/wait-for.ts'
 
 const test = needs('tmux')
@@ -19,8 +19,6 @@ const MODELS = [
   {name: 'seer', capabilities: ['completion', 'vision']},
   'other:7b',
 ]
-/** A terminal that is as it was before. */
-const RESTORED = {alternate: false, cursor: true, wrap: true, sameModes: true}
 const DONE = /n1 · \d+ tokens · [\d.]+ tokens\/s ·\s+first token \d/
 
 let node: FakeOllama

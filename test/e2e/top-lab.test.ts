@@ -3,7 +3,7 @@ import {afterAll, beforeAll, expect} from 'vitest'
 import {type Artifact, makeArtifact} from '../lab/artifact.ts'
 import {type Lab, startLab} from '../lab/lab.ts'
 import {LAB_NEEDS, needs} from '../support/needs.ts'
-import {ollamax, type Pane, startPane} from '../support/tmux.ts'
+import {ollamax, type Pane, RESTORED, startPane} from '../support/tmux.ts'
 
 const test = needs(...LAB_NEEDS, 'tmux')
 let lab: Lab
@@ -76,5 +76,5 @@ test('r restarts its Ollama if the answer is yes, and q gives the terminal back'
   await screen().sees(/h1 answers again/, 60_000)
   screen().press('q')
   expect(await screen().ended()).toBe(0)
-  expect(screen().terminal()).toEqual({alternate: false, cursor: true, wrap: true, sameModes: true})
+  expect(screen().terminal()).toEqual(RESTORED)
 })

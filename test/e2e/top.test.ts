@@ -4,7 +4,7 @@ import {afterEach, expect} from 'vitest'
 import {needs} from '../support/needs.ts'
 import {type NodeProcess, startNodeProcess} from '../support/node-process.ts'
 import {ask, serveHarness} from '../support/serve-harness.ts'
-import {ollamax, type Pane, startPane} from '../support/tmux.ts'
+import {ollamax, type Pane, RESTORED, startPane} from '../support/tmux.ts'
 import {waitFor} from '../support/wait-for.ts'
 
 const test = needs('tmux', 'stty')
@@ -24,8 +24,6 @@ function top(args: readonly string[] = [], {env = {}, ...size}: Size = {}): Pane
   panes.push(pane)
   return pane
 }
-
-const FREE = {alternate: false, cursor: true, wrap: true, sameModes: true}
 
 /** A gateway that the cluster file names, in front of so many stand-ins. */
 async function gateway(nodes: number, options: Parameters<typeof it.node>[0] = {}) {
@@ -65,7 +63,7 @@ test.each([
     await pane.sees('this help')
     pane.press('q')
     expect(await pane.ended()).toBe(0)
-    expect(pane.terminal()).toEqual(FREE)
+    expect(pane.terminal()).toEqual(RESTORED)
   },
 )
 
@@ -111,7 +109,7 @@ test.each([
   await pane.sees('live')
   process.kill(pane.pid(), signal)
   expect(await pane.ended()).toBe(code)
-  expect(pane.terminal()).toEqual(FREE)
+  expect(pane.terminal()).toEqual(RESTORED)
   expect(pane.screen()).not.toMatch(/^ {4}at /m)
 })
 
@@ -122,7 +120,7 @@ test('SIGTERM to the whole group, before anything has come, gives the terminal b
   // tmux gives the pane a session of its own; the shell around the program heeds no SIGTERM meanwhile.
   process.kill(-pane.group(), 'SIGTERM')
   expect(await pane.ended()).toBe(130)
-  expect(pane.terminal()).toEqual(FREE)
+  expect(pane.terminal()).toEqual(RESTORED)
 })
 
 test('an error that nobody caught gives the terminal back, and can be read', async () => {
@@ -134,7 +132,7 @@ test('an error that nobody caught gives the terminal back, and can be read', asy
   await pane.sees('live')
   process.kill(pane.pid(), 'SIGUSR2')
   expect(await pane.ended()).toBe(1)
-  expect(pane.terminal()).toEqual(FREE)
+  expect(pane.terminal()).toEqual(RESTORED)
   expect(pane.screen()).toContain('boom')
 })
 

@@ -41,6 +41,9 @@ export interface PaneOptions {
   readonly stderr?: 'terminal'
 }
 
+/** A terminal that is as it was before; see `Pane.terminal`. */
+export const RESTORED = {alternate: false, cursor: true, wrap: true, sameModes: true}
+
 const ROOT = join(import.meta.dirname, '../..')
 /** The words of a command line of the built `ollamax`. */
 export const ollamax = (...args: readonly string[]): string[] => [

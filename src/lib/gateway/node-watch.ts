@@ -4,7 +4,7 @@ import type {Reading} from '../cluster/reading.ts'
 import type {NodeEndpoint} from '../ollama/endpoint.ts'
 import {downReading, type Known, readWhole} from '../ollama/read-node.ts'
 import {openUpstream, type Upstream} from '../ollama/upstream.ts'
-import {type Interest, type Pace, pauseAfter} from './pace.ts'
+import {type Interest, type Pace, pauseAfter, WATCHED_MS} from './pace.ts'
 
 /** An entry of a node's lists, as the node wrote it. */
 export type Entry = Readonly<Record<string, unknown>>
@@ -20,8 +20,6 @@ export interface WatchOptions {
 const READ_MS = 5000
 /** A look that was asked for waits so long, since several requests may ask at once. */
 const SOON_MS = 20
-/** Whoever watches says so again within that time. */
-const WATCHED_MS = 3000
 
 /** One look under way. */
 interface Look {
@@ -69,17 +67,13 @@ export class NodeWatch {
   used(): void {
     if (this.#used) return
     this.#used = true
-    const soonMs = this.pace.busyMs
-    if (!this.#look && this.#dueMs > performance.now() + soonMs) this.#schedule(soonMs)
+    this.#dueWithin(this.pace.busyMs)
   }
 
   /** Somebody has it on a screen, and will say so again. */
   watched(): void {
-    const nowMs = performance.now()
-    this.#watchedMs = nowMs + WATCHED_MS
-    const soonMs = this.pace.watchedMs
-    const up = this.#failures === 0
-    if (up && !this.#look && this.#dueMs > nowMs + soonMs) this.#schedule(soonMs)
+    this.#watchedMs = performance.now() + WATCHED_MS
+    if (this.#failures === 0) this.#dueWithin(this.pace.watchedMs)
   }
 
   /** Something was seen that its last reading does not tell. */
@@ -201,6 +195,11 @@ export class NodeWatch {
   #interest(): Interest {
     if (performance.now() < this.#watchedMs) return 'watched'
     return this.#used || this.#options.inFlight(this.spec.name) > 0 ? 'busy' : 'idle'
+  }
+
+  /** The next look comes no later than that. */
+  #dueWithin(ms: number): void {
+    if (!this.#look && this.#dueMs > performance.now() + ms) this.#schedule(ms)
   }
 
   #schedule(ms: number): void {

@@ -42,6 +42,9 @@ export function paceOf(nodes: number): Pace {
   }
 }
 
+/** Somebody watches as long as he looks so often. */
+export const WATCHED_MS = 3000
+
 /** Why a node is looked at. */
 export type Interest = 'watched' | 'busy' | 'idle'
 

@@ -40,7 +40,7 @@ export function takeLease(
 ): Lease | undefined {
   const holder = `${process.pid}:${startOf(process.pid) ?? ''}`
   for (let tries = 0; ; tries++) {
-    const slots = new Map(nodes.map((node) => [node, readSlots(join(dir, node))]))
+    const slots = slotsOf(dir, nodes)
     const node = choose(slots)
     if (node === undefined) return undefined
     const unseen = {node, release: () => {}}
@@ -56,12 +56,15 @@ export function takeLease(
 
 /** The use of each node now. */
 export function readUse(dir: string, nodes: readonly string[]): ReadonlyMap<string, NodeUse> {
-  const used = new Set(namesIn(dir))
-  const useOf = (node: string) => (used.has(node) ? readSlots(join(dir, node)) : UNUSED)
-  return new Map(nodes.map((node) => [node, useOf(node)]))
+  return slotsOf(dir, nodes)
 }
 
-const UNUSED: NodeUse = {inFlight: 0, lastUsedMs: 0}
+/** Of most nodes of a large fleet no lease was ever taken: to ask the disk for each would be dear. */
+function slotsOf(dir: string, nodes: readonly string[]): Map<string, NodeSlots> {
+  const used = new Set(namesIn(dir))
+  const of = (node: string) => (used.has(node) ? readSlots(join(dir, node)) : UNUSED)
+  return new Map(nodes.map((node) => [node, of(node)]))
+}
 
 function namesIn(dir: string): string[] {
   try {
@@ -86,6 +89,8 @@ interface Slot {
 interface NodeSlots extends NodeUse {
   readonly taken: ReadonlyMap<number, Slot>
 }
+
+const UNUSED: NodeSlots = {taken: new Map(), inFlight: 0, lastUsedMs: 0}
 
 function readSlots(dir: string): NodeSlots {
   const taken = new Map<number, Slot>()

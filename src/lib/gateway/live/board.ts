@@ -9,6 +9,7 @@ import type {RequestRecord} from '../../cluster/request-record.ts'
 import {steadyMs} from '../clock.ts'
 import type {Decisions} from '../decisions.ts'
 import type {Fleet} from '../fleet.ts'
+import {WATCHED_MS} from '../pace.ts'
 import type {LiveDoor, LiveLook} from './door.ts'
 import {KnownNodes} from './known-nodes.ts'
 import {KnownRequests} from './known-requests.ts'
@@ -37,8 +38,6 @@ export interface LiveSource {
 const SECOND_MS = 1000
 /** Several that watch share what was looked up so short a while ago. */
 const SHARED_MS = 200
-/** Somebody watches as long as somebody looks so often. */
-const WATCHED_MS = 3000
 const EVENTS = 500
 
 /**

@@ -49,7 +49,9 @@ export async function readAgain(
         if (reading.kind !== 'up') known = undefined
         // The entries as the node wrote them are not kept: of hundreds of nodes they are much, and nobody reads them here.
         else if (!again) known = {reading, tags: [], ageMs: 0, readMs: performance.now()}
-        else if (reading.loaded.some((one) => !reading.models.some(hasDigestOf(one))))
+        else if (
+          reading.loaded.some((one) => !reading.models.some((tag) => tag.digest === one.digest))
+        )
           known = undefined
         return reading
       }
@@ -72,9 +74,6 @@ export async function readAgain(
     await upstream?.close()
   }
 }
-
-const hasDigestOf = (one: {readonly digest: string}) => (other: {readonly digest: string}) =>
-  other.digest === one.digest
 
 function pauseMs(failures: number, everyMs: number): number {
   if (failures === 0) return everyMs

@@ -1,4 +1,5 @@
 import {render} from 'ink'
+import {Turns} from '../../cluster/turns.ts'
 import {AnswerFlow} from './answer-flow.ts'
 import {ChatView} from './chat-view.tsx'
 import {EMPTY, withText} from './editor.ts'
@@ -58,16 +59,13 @@ export interface ChatScreen {
   remember(text: string): void
   /** Puts a text into the line. `editing`: it replaces the last question. */
   fill(text: string, editing: boolean): void
-  /** Leaves the terminal to somebody else until what it returns is called; several may hold it. */
+  /** Leaves the terminal to somebody else until what it returns is called; the next one waits for that. */
   suspend(): Promise<() => Promise<void>>
   /** Gives the terminal back as it was. */
   close(): Promise<void>
 }
 
-interface Suspended {
-  resume(): Promise<void>
-}
-
+const NEVER = new AbortController().signal
 const TONES: Readonly<Record<Tone, Style>> = {plain: PLAIN, dim: {dim: true}, bad: {hue: 'red'}}
 
 /** Takes the terminal for a chat until it is closed. Ctrl-C is a key here, no signal. */
@@ -86,10 +84,9 @@ export function openChat(options: ChatScreenOptions): ChatScreen {
   }
   const store = new ChatStore(initialState(options.history), obey)
   let flow: AnswerFlow | undefined
-  let suspendTerminal: (() => Promise<Suspended>) | undefined
-  let holders = 0
-  let taken: Promise<Suspended | undefined> = Promise.resolve(undefined)
-  let given: Promise<void> = Promise.resolve()
+  let suspendTerminal: (() => Promise<{resume(): Promise<void>}>) | undefined
+  // One at a time: a question that begins before the terminal was given back would have its keys echoed.
+  const lent = new Turns(1)
   let columns = stdout.columns
   const onResize = () => {
     const size = {columns, rows: stdout.rows}
@@ -169,17 +166,13 @@ export function openChat(options: ChatScreenOptions): ChatScreen {
         editing,
       }),
     async suspend() {
-      // What comes after the one before has been given back, or a question of his would find keys that are echoed.
-      if (holders++ === 0) taken = given.then(() => suspendTerminal?.())
-      await taken
-      return () => {
-        if (--holders === 0)
-          given = taken.then(async (suspended) => {
-            await suspended?.resume()
-            // Who read keys meanwhile has paused the stream at his end, and Ink does not start it again.
-            options.stdin.resume()
-          })
-        return given
+      const leave = await lent.enter(NEVER)
+      const suspended = await suspendTerminal?.()
+      return async () => {
+        await suspended?.resume()
+        // Who read keys meanwhile has paused the stream at his end, and Ink does not start it again.
+        options.stdin.resume()
+        leave()
       }
     },
     async close() {
