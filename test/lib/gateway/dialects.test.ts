@@ -22,6 +22,9 @@ describe('terminal markers', () => {
     ['ollama', 'generate', line('a'), 'cut'],
     ['ollama', 'chat', `${line('a')}{"error":"unexpected EOF"}\n`, 'error'],
     ['ollama', 'generate', line('"done":true {"error"'), 'cut'],
+    ['ollama', 'generate', `{"model":"m",${line('a').slice(1)}{"error":"x"}\n`, 'error'],
+    ['ollama', 'generate', `{"model":"m","done":true}\n{"model":"m","done":false}\n`, 'cut'],
+    ['ollama', 'chat', `{"model":"m","x":1}\n{"error":"x"}\n{"model":"m","done":false}\n`, 'error'],
     ['ollama', 'chat', '{"message":{"tool_calls":[{"a":{"done":true}}]},"done":false}\n', 'cut'],
     ['ollama', 'chat', '{"message":{"tool_calls":[{"done":false}]},"done":true}\n', 'whole'],
     ['openai', 'chat', `${piece('a')}data: [DONE]\n\n`, 'whole'],
@@ -89,6 +92,26 @@ describe('counts of an answer', () => {
       answerTokens: 290,
       answerMs: 1500,
     })
+  })
+
+  test('a count is read whatever stands behind it, and however it is written', () => {
+    const counts: [string, number | undefined][] = [
+      ['7,', 7],
+      ['7}', 7],
+      ['7 }', 7],
+      ['12.5}', 12.5],
+      ['1e3}', 1000],
+      ['123456789012345678}', 123456789012345680],
+      ['-3,', -3],
+      ['null}', undefined],
+      ['', undefined],
+    ]
+    for (const [text, answerTokens] of counts) {
+      const told = Buffer.from(`{"done":true,"eval_count":${text}`)
+      expect(statsOf('ollama', told, none)).toEqual(
+        answerTokens === undefined ? {} : {answerTokens},
+      )
+    }
   })
 
   test('OpenAI and Anthropic tell counts alone; a stream shows its pace', () => {

@@ -70,7 +70,14 @@ export class MarkerWatch {
   }
 
   #look(bytes: Buffer, atLineStart: boolean): void {
+    // An error that was told is not taken back.
+    if (this.#end === 'error') return
     const {done, errors} = this.#marks
+    // A token of Ollama's, which is nearly all that comes, is known by its ends, without a search.
+    if (done.length === 0 && isToken(bytes, atLineStart)) {
+      this.#end = 'cut'
+      return
+    }
     if (done.length === 0) {
       const at = bytes.lastIndexOf(FIELD)
       if (at >= 0) this.#end = bytes[at + FIELD.length] === T ? 'whole' : 'cut'
@@ -78,6 +85,19 @@ export class MarkerWatch {
     for (const mark of done) if (startsLine(bytes, mark, atLineStart)) this.#end = 'whole'
     for (const error of errors) if (startsLine(bytes, error, atLineStart)) this.#end = 'error'
   }
+}
+
+const TOKEN_BEGINS = Buffer.from('{"model":')
+const TOKEN_ENDS = Buffer.from('"done":false}\n')
+
+/** True if it is one whole line, which tells neither an end nor an error. */
+function isToken(bytes: Buffer, atLineStart: boolean): boolean {
+  const rest = bytes.length - TOKEN_ENDS.length
+  if (!atLineStart || rest < TOKEN_BEGINS.length) return false
+  for (let at = 0; at < TOKEN_BEGINS.length; at++) if (bytes[at] !== TOKEN_BEGINS[at]) return false
+  for (let at = 0; at < TOKEN_ENDS.length; at++)
+    if (bytes[rest + at] !== TOKEN_ENDS[at]) return false
+  return bytes.indexOf(NEWLINE) === bytes.length - 1
 }
 
 /** True if a line of these bytes begins with the text. */

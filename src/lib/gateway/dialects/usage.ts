@@ -55,12 +55,28 @@ export interface Measured {
   readonly answerMs: number
 }
 
+/** So many are exact in any case. */
+const EXACT_DIGITS = 15
+const ZERO = 0x30
+const COMMA = 0x2c
+const BRACE = 0x7d
+
 function numberAfter(text: string, field: string): number | undefined {
   const at = text.lastIndexOf(field)
   return at < 0 ? undefined : numberAt(text, at + field.length)
 }
 
 function numberAt(text: string, at: number): number | undefined {
+  let whole = 0
+  let end = at
+  for (; end < at + EXACT_DIGITS; end++) {
+    const digit = text.charCodeAt(end) - ZERO
+    if (!(digit >= 0 && digit <= 9)) break
+    whole = whole * 10 + digit
+  }
+  const next = text.charCodeAt(end)
+  // As a rule it is a count or nanoseconds, and needs no general reader of numbers.
+  if (end > at && end < at + EXACT_DIGITS && (next === COMMA || next === BRACE)) return whole
   const value = Number.parseFloat(text.slice(at, at + 24))
   return Number.isFinite(value) ? value : undefined
 }
