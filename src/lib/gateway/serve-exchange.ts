@@ -1,15 +1,15 @@
 import {modelKey} from '../cluster/model-name.ts'
 import type {Upstream} from '../ollama/upstream.ts'
 import {dispatchOf, headerOf, refusalOf, understood} from './asked.ts'
-import type {BodyBuffers} from './body/body-buffers.ts'
 import type {Facts} from './body/facts.ts'
 import {BadBody, parseObject} from './body/parse.ts'
-import {type BodyLimits, ClientGone, readBody, SlowBody, TooLarge} from './body/read.ts'
+import {type BodyLimits, ClientGone, readBody, SlowBody, TooLarge, takeBody} from './body/read.ts'
 import type {Exchange} from './exchange.ts'
 import type {Admitted, Guard, Refused} from './guard.ts'
 import {forwardedHeaders} from './headers.ts'
 import type {Hub} from './hub.ts'
 import {type Inside, type InsideFloor, inside, isInside} from './inside.ts'
+import type {Job} from './job.ts'
 import {modelsOf, oldestVersion, psOf, tagsOf} from './lists.ts'
 import {type Blobs, blob, type ManageContext, manage, unload} from './manage.ts'
 import {models} from './models.ts'
@@ -56,9 +56,7 @@ export function serveExchange(
   const {route} = exchange
   const health = route.kind === 'own' && (route.page === 'healthz' || route.page === 'readyz')
   if (route.kind === 'inference' && admitted.kind === 'admitted' && !state.draining) {
-    infer(exchange, route, {admitted, floor}).catch((error: unknown) =>
-      failed(exchange, error, floor),
-    )
+    infer(exchange, route, {admitted, floor})
     return
   }
   exchange.response.once('close', () => {
@@ -170,33 +168,62 @@ async function page(
   }
 }
 
-async function infer(
-  exchange: Exchange,
-  route: Inference,
-  {admitted, floor}: {readonly admitted: Admitted; readonly floor: Floor},
-): Promise<void> {
-  const {request} = exchange
+/** Without a promise on the way of what nearly all requests are. */
+function infer(exchange: Exchange, route: Inference, {admitted, floor}: Serving): void {
+  const {hub, limits} = floor
   exchange.key = admitted.tenant || undefined
-  const end = () => floor.ended(exchange)
-  let body: Buffer
-  let facts: Facts
-  try {
-    const given = await bodyOf(exchange, floor, floor.hub.bodies)
+  /** For what goes wrong before the hub has it, which ends it in any case. */
+  const ended = (error?: unknown) => {
+    if (error) failed(exchange, error, floor)
+    floor.ended(exchange)
+  }
+  const submit = (body: Buffer, facts: Facts) => {
+    const job = jobOf(exchange, {route, body, facts, admitted, floor})
+    try {
+      hub.submit(job)
+    } catch (error) {
+      failed(exchange, error, floor)
+    }
+  }
+  const begin = (given: Buffer) => {
+    checkIn(exchange, given)
     const options = {call: route.call, streams: route.dialect === 'ollama'}
-    ;({body, facts} = understood(given, options, floor.aliases()))
+    const {body, facts} = understood(given, options, floor.aliases())
     exchange.model = facts.model || undefined
     const refusal = refusalOf(facts, admitted, floor)
     if (refusal) {
       exchange.problem(refusal)
-      return end()
+      return ended()
     }
-    if (facts.unload && (await unload(exchange, body, contextOf(exchange, admitted, floor))))
-      return end()
-  } catch (error) {
-    failed(exchange, error, floor)
-    return end()
+    if (!facts.unload) return submit(body, facts)
+    unload(exchange, body, contextOf(exchange, admitted, floor))
+      .then((unloaded) => (unloaded ? ended() : submit(body, facts)))
+      .catch(ended)
   }
-  floor.hub.submit({
+  const done = (given: Buffer) => {
+    try {
+      begin(given)
+    } catch (error) {
+      ended(error)
+    }
+  }
+  takeBody(exchange.request, {limits, buffers: hub.bodies}, {done, failed: ended})
+}
+
+interface Serving {
+  readonly admitted: Admitted
+  readonly floor: Floor
+}
+
+interface Understood extends Serving {
+  readonly route: Inference
+  readonly body: Buffer
+  readonly facts: Facts
+}
+
+function jobOf(exchange: Exchange, {route, body, facts, admitted, floor}: Understood): Job {
+  const {request} = exchange
+  return {
     exchange,
     call: route.call,
     body,
@@ -214,15 +241,19 @@ async function infer(
       admitted,
       prefix: floor.hasher.hash(body, facts.fields),
     }),
-  })
+  }
 }
 
-async function bodyOf(exchange: Exchange, {limits}: Floor, buffers?: BodyBuffers): Promise<Buffer> {
-  const body = await readBody(exchange.request, limits, buffers)
+async function bodyOf(exchange: Exchange, {limits}: Floor): Promise<Buffer> {
+  const body = await readBody(exchange.request, limits)
+  checkIn(exchange, body)
+  return body
+}
+
+function checkIn(exchange: Exchange, body: Buffer): void {
   exchange.bytesIn = body.length
   // It was told meanwhile that the gateway ends.
   if (!exchange.open) throw new ClientGone('it was answered before the end of its request')
-  return body
 }
 
 /** A thread is kept where the client or its key wants it, of streams in Ollama's own API. */

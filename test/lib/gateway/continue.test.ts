@@ -84,6 +84,16 @@ describe('an answer that breaks off is taken up by another node', () => {
 describe('it is not taken up', () => {
   const fault: Fault = {kind: 'cut', afterTokens: 4, how: 'fin', on: 'inference'}
 
+  test('where its body cannot be read, which is told and noted', async () => {
+    const gateway = await start([{answer: ANSWER}])
+    // No control character may stand in a text; the gateway finds the fields of it all the same.
+    const body = '{"model":"tiny","messages":[{"role":"user","content":"a\u0001b"}]}'
+    const reply = await fetch(`${gateway.url}/api/chat`, {method: 'POST', headers: HEADERS, body})
+    expect(reply.status).toBe(400)
+    expect(await reply.json()).toHaveProperty('error')
+    expect(gateway.ended).toMatchObject([{outcome: 'caller', model: 'tiny'}])
+  })
+
   test('unless somebody wants it', async () => {
     const {last} = await ask(fault, chat, {})
     expect(last).toHaveProperty('error')

@@ -22,47 +22,67 @@ export class TooLarge extends Error {
   override readonly name = 'TooLarge'
 }
 
-/**
- * Reads a body into one buffer, of `buffers` if given. Throws TooLarge as soon as it is clear, and ClientGone when the client leaves
- * before its end, SlowBody when it comes drop by drop.
- */
-export function readBody(
+/** Who gets a body that is read: one of these is called, once. */
+export interface BodyReader {
+  done(body: Buffer): void
+  /** TooLarge as soon as it is clear, ClientGone when the client leaves before its end, SlowBody when it comes drop by drop. */
+  failed(error: unknown): void
+}
+
+/** Reads a body into one buffer, of `buffers` if given. */
+export function takeBody(
   request: ClientRequest,
-  {maxBodyBytes, bodyTimeoutMs}: BodyLimits,
-  buffers?: BodyBuffers,
-): Promise<Buffer> {
+  {limits, buffers}: {readonly limits: BodyLimits; readonly buffers?: BodyBuffers | undefined},
+  reader: BodyReader,
+): void {
   const {length} = request
-  if (length > maxBodyBytes) return Promise.reject(new TooLarge(`more than ${maxBodyBytes} bytes`))
-  return new Promise((resolve, reject) => {
-    const body = new Collected(length, buffers)
-    let seen = 0
-    let timer: NodeJS.Timeout | undefined
-    const look = () => {
-      if (body.bytes - seen < LEAST_BYTES) reject(new SlowBody('the body comes too slowly'))
-      seen = body.bytes
-    }
-    request.take({
-      data(bytes) {
-        body.add(bytes)
-        if (body.bytes <= maxBodyBytes) return
-        clearInterval(timer)
-        request.pause()
-        reject(new TooLarge(`more than ${maxBodyBytes} bytes`))
-      },
-      end() {
-        clearInterval(timer)
-        resolve(body.whole())
-      },
-      gone() {
-        clearInterval(timer)
-        reject(new ClientGone('the client left before the end of its request'))
-      },
-    })
-    // As a rule the body came with the head, and is there at once: no clock is needed.
-    queueMicrotask(() => {
-      if (!request.complete && !request.destroyed) timer = setInterval(look, bodyTimeoutMs)
-    })
+  const {maxBodyBytes, bodyTimeoutMs} = limits
+  const tooLarge = () => new TooLarge(`more than ${maxBodyBytes} bytes`)
+  if (length > maxBodyBytes) {
+    reader.failed(tooLarge())
+    return
+  }
+  const body = new Collected(length, buffers)
+  let over = false
+  let seen = 0
+  let timer: NodeJS.Timeout | undefined
+  const end = () => {
+    clearInterval(timer)
+    const first = !over
+    over = true
+    return first
+  }
+  const fail = (error: Error) => {
+    if (end()) reader.failed(error)
+  }
+  const look = () => {
+    if (body.bytes - seen < LEAST_BYTES) fail(new SlowBody('the body comes too slowly'))
+    seen = body.bytes
+  }
+  request.take({
+    data(bytes) {
+      if (over) return
+      body.add(bytes)
+      if (body.bytes <= maxBodyBytes) return
+      request.pause()
+      fail(tooLarge())
+    },
+    end() {
+      if (end()) reader.done(body.whole())
+    },
+    gone: () => fail(new ClientGone('the client left before the end of its request')),
   })
+  // As a rule the body came with the head, and is there at once: no clock is needed.
+  queueMicrotask(() => {
+    if (!over) timer = setInterval(look, bodyTimeoutMs)
+  })
+}
+
+/** As `takeBody`, for those that wait. */
+export function readBody(request: ClientRequest, limits: BodyLimits): Promise<Buffer> {
+  return new Promise((resolve, reject) =>
+    takeBody(request, {limits}, {done: resolve, failed: reject}),
+  )
 }
 
 /** Pieces of a body; sent with its length, it is copied once, into its place. */
