@@ -18,10 +18,13 @@ export type Identified =
 
 /** How far the time of a signature may be from ours, either way. */
 const WINDOW_MS = 5 * 60_000
+/** Tokens that are known by sight; there are few at a time, and one that is not costs a hash. */
+const MOST_KNOWN = 256
 
 /**
  * The keys of a cluster, made ready to be asked for on every request. Does not change: after a change of
- * the keys a new one is made. Keeps no token, only hashes.
+ * the keys a new one is made. Of the tokens it has the hashes; those that were good lately it knows by sight, and they
+ * are kept nowhere but in its memory.
  */
 export class Keyring {
   /** True: there is no key, so `identify` refuses everybody. Whether that means "open to all" is not decided here. */
@@ -31,6 +34,11 @@ export class Keyring {
   readonly #byHash = new Map<string, {readonly key: Key; readonly digest: Buffer}>()
   readonly #byPublicKey = new Map<string, {readonly key: Key; readonly verifier: KeyObject}>()
   readonly #models = new Map<string, readonly ModelPattern[]>()
+  /**
+   * Good ones alone. A hash takes a twentieth of all that a short request costs. Looking one up tells a stranger nothing: it is
+   * compared only with what has the same hash, by a seed that changes with each process.
+   */
+  readonly #bySight = new Map<string, Key>()
 
   constructor(keys: readonly Key[]) {
     this.empty = keys.length === 0
@@ -51,7 +59,7 @@ export class Keyring {
   }
 
   /**
-   * Whose credential it is. `nowMs`: wall time, ms since the epoch. A token costs one hash and one look-up;
+   * Whose credential it is. `nowMs`: wall time, ms since the epoch. A token costs one look-up, and one hash at first;
    * a signature is verified each time.
    *
    * A signature covers method, path and time, not the body: that is how the `ollama` command signs. Whoever
@@ -76,10 +84,14 @@ export class Keyring {
   }
 
   #byToken(token: string, nowMs: number): Identified {
+    const known = this.#bySight.get(token)
+    if (known) return inTime(known, nowMs)
     const digest = hash('sha256', token, 'buffer')
     // The look-up's time may tell how much of a hash is right, and nobody can make a token to a hash they chose.
     const found = this.#byHash.get(digest.toString('hex'))
     if (!found || !timingSafeEqual(found.digest, digest)) return refused('unknown')
+    if (this.#bySight.size >= MOST_KNOWN) this.#bySight.clear()
+    this.#bySight.set(token, found.key)
     return inTime(found.key, nowMs)
   }
 

@@ -283,9 +283,10 @@ export class Replica implements Candidate {
     if (at.inFlight === 0) return
     // Those that wait for a slot of it run when ours does not.
     const batch = Math.min(running.length, this.credit() - 1)
-    if (batch > 0) {
-      this.slower = 1 + this.slotsLearned.crowding * batch
-      for (const job of running) this.batchMs += job.remainingMs(nowMs) / running.length
+    const {crowding} = this.slotsLearned
+    if (batch > 0 && crowding > 0) {
+      this.slower = 1 + crowding * batch
+      this.batchMs = meanLeftMs(running, nowMs)
     }
     this.beside = at.besideOf(this)
     if (this.beside > 0) this.besideMs = at.besideMs(this, nowMs)
@@ -297,6 +298,21 @@ export class Replica implements Candidate {
     if (this.residence.loading && at < 0) loading.push(this)
     if (!this.residence.loading && at >= 0) loading.splice(at, 1)
   }
+}
+
+/** Of more requests every so-manyth is looked at: this is asked of each replica for each request. */
+const SAMPLED = 32
+
+/** Mean of what they still need. */
+function meanLeftMs(running: readonly Job[], nowMs: number): number {
+  const step = Math.ceil(running.length / SAMPLED)
+  let sumMs = 0
+  let count = 0
+  for (let at = 0; at < running.length; at += step) {
+    sumMs += running[at]?.remainingMs(nowMs) ?? 0
+    count++
+  }
+  return count > 0 ? sumMs / count : 0
 }
 
 function isOf(loaded: LoadedModel, tag: ModelTag): boolean {

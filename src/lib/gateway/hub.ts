@@ -287,7 +287,7 @@ export class Hub implements DispatchSink {
     }
     endSpan(job, outcome, exchange.response.statusCode)
     if (reply) job.reply = reply
-    else delete job.reply
+    else if (job.reply) delete job.reply
     if (outcome.kind === 'ok') {
       job.exchange.promptTokens = outcome.stats.promptTokens
       job.exchange.answerTokens = outcome.stats.answerTokens

@@ -65,9 +65,17 @@ function isAllowed(origin: string, origins: readonly string[]): boolean {
   return (protocol === 'http:' || protocol === 'https:') && LOCAL_HOSTS.has(hostname)
 }
 
+/** The answer of last time: nearly all requests come with the same Host. */
+let last: {readonly host: string; readonly own: string; readonly is: boolean} | undefined
+
 function isOwnHost(host: string | undefined, own: string): boolean {
   // HTTP/1.0 sends none; no browser does so.
   if (!host) return true
+  if (last?.host !== host || last.own !== own) last = {host, own, is: namesUs(host, own)}
+  return last.is
+}
+
+function namesUs(host: string, own: string): boolean {
   const name = host.replace(/:\d+$/, '').toLowerCase()
   if (name === 'localhost' || name === own.toLowerCase()) return true
   if (isIP(name.replace(/^\[|\]$/g, '')) !== 0) return true

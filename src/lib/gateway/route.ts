@@ -40,8 +40,8 @@ export type Page =
   | 'live'
   | 'request'
 
-/** Method and path; GET serves HEAD too. */
-const TABLE: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
+/** Path and method; GET serves HEAD too. */
+const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/': {GET: {kind: 'own', name: '/', page: 'root'}},
   '/healthz': {GET: {kind: 'own', name: '/healthz', page: 'healthz'}},
   '/readyz': {GET: {kind: 'own', name: '/readyz', page: 'readyz'}},
@@ -82,6 +82,11 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/api/experimental/web_fetch': {POST: {kind: 'identity', name: '/api/experimental/web_fetch'}},
 }
 
+/** The same to look things up in: an object would also have what every object has, like `constructor`. */
+const TABLE = new Map(
+  Object.entries(ROUTES).map(([path, byMethod]) => [path, new Map(Object.entries(byMethod))]),
+)
+
 const BLOB = /^\/api\/blobs\/([^/]{1,200})$/
 const REQUEST = /^\/ollamax\/v1\/requests\/[\w-]{1,64}$/
 const MODEL = '/v1/models/'
@@ -93,8 +98,8 @@ function inference(name: string, dialect: Dialect, call: Call): Route {
 
 /** Never fails: what is not in the table is `unknown`, or `method` where another method would do. */
 export function routeOf(method: string, path: string): Route {
-  const found = own(TABLE, path)
-  if (found) return own(found, method === 'HEAD' ? 'GET' : method) ?? wrongMethod(path, found)
+  const found = TABLE.get(path)
+  if (found) return found.get(method === 'HEAD' ? 'GET' : method) ?? wrongMethod(path, found)
   const blob = BLOB.exec(path)
   if (blob?.[1] !== undefined) {
     const name = '/api/blobs/:digest'
@@ -117,13 +122,8 @@ export function routeOf(method: string, path: string): Route {
   return {kind: 'unknown', name: 'unknown'}
 }
 
-/** Not what every object has, like `constructor`. */
-function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
-  return Object.hasOwn(table, key) ? table[key] : undefined
-}
-
-function wrongMethod(name: string, found: Readonly<Record<string, Route>>): Route {
-  const allow = Object.keys(found).flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]))
+function wrongMethod(name: string, found: ReadonlyMap<string, Route>): Route {
+  const allow = [...found.keys()].flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]))
   return {kind: 'method', name, allow: allow.join(', ')}
 }
 

@@ -25,7 +25,17 @@ function text(name: string, value: string | undefined): string {
 }
 
 function ms(name: string, value: number | undefined): string {
-  return count(name, value === undefined ? undefined : Math.round(value * 100) / 100)
+  if (value === undefined) return ''
+  const all = Math.round(value * 100)
+  return all >= 0 && all < 2 ** 30 ? `,"${name}":${hundredths(all)}` : count(name, all / 100)
+}
+
+/** `all / 100` in digits: several times faster than JavaScript's way for numbers that are not whole. */
+function hundredths(all: number): string {
+  const whole = Math.floor(all / 100)
+  const rest = all - whole * 100
+  if (rest === 0) return `${whole}`
+  return rest % 10 === 0 ? `${whole}.${rest / 10}` : `${whole}.${rest < 10 ? '0' : ''}${rest}`
 }
 
 /** Infinity and NaN are no JSON, and known by nobody. */

@@ -57,6 +57,17 @@ test('each token is known as its own key, among many', () => {
     expect(ring.identify({kind: 'token', token}, NOW_MS)).toEqual({kind: 'key', key})
 })
 
+test('a token that was good is refused once its time is over, and one that was refused stays so', () => {
+  const {key, token} = tokenKey({expiresAtMs: NOW_MS + 1000})
+  const ring = new Keyring([key])
+  const ask = (text: string, nowMs: number) => ring.identify({kind: 'token', token: text}, nowMs)
+  for (let times = 0; times < 3; times++) {
+    expect(ask(token, NOW_MS)).toEqual({kind: 'key', key})
+    expect(ask(`${token}x`, NOW_MS)).toEqual(refused('unknown'))
+  }
+  expect(ask(token, NOW_MS + 1000)).toEqual(refused('expired'))
+})
+
 test('a token that differs anywhere, its hash, or its beginning is unknown', () => {
   const {key, token} = tokenKey()
   const ring = new Keyring([key])

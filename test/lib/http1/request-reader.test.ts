@@ -76,6 +76,29 @@ test('a header is found by its name in lower case; what stands there twice is jo
   expect(headers?.raw).toEqual(['Host', 'x', 'X-Key', 'a', 'x-key', 'b'])
 })
 
+test('a line is read the same, however often and beside whatever it came before', () => {
+  const name = fc.constantFrom('Accept', 'ACCEPT', 'X-A', 'Authorization', 'Connection', 'X-Long')
+  const value = fc.oneof(
+    fc.constantFrom('a', 'b: c', '', 'close', 'x'.repeat(130)),
+    fc.stringMatching(/^[!-~]{1,9}$/),
+  )
+  const space = fc.constantFrom('', ' ', '  ', '\t')
+  fc.assert(
+    fc.property(fc.array(fc.tuple(name, space, value, space), {maxLength: 6}), (lines) => {
+      const text = lines.map(([n, before, v, after]) => `${n}:${before}${v}${after}\r\n`).join('')
+      const told = lines.flatMap(([n, , v]) => [n, v])
+      for (let times = 0; times < 2; times++) {
+        const {headers, keeps} = read(`GET / HTTP/1.1\r\nHost: x\r\n${text}\r\n`).heads[0] ?? {}
+        expect(headers?.raw).toEqual(['Host', 'x', ...told])
+        const closes = lines.some(([n, , v]) => n === 'Connection' && v === 'close')
+        expect(keeps).toBe(!closes)
+        const accepts = lines.filter(([n]) => n.toLowerCase() === 'accept').map(([, , v]) => v)
+        expect(headers?.get('accept')).toBe(accepts.length > 0 ? accepts.join(', ') : undefined)
+      }
+    }),
+  )
+})
+
 test.each([
   '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
   'get / HTTP/1.1\r\nHost: x\r\n\r\n',

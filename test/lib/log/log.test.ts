@@ -82,6 +82,20 @@ test('whatever a client or a node calls itself, the line stays one line of JSON 
   )
 })
 
+test('times stand in the access log to a hundredth, whatever they are', () => {
+  const ms = fc.oneof(
+    fc.double({min: 0, max: 1e7, noNaN: true}),
+    fc.nat(5000).map((n) => n / 100),
+  )
+  fc.assert(
+    fc.property(ms, ms, (totalMs, queueMs) => {
+      const said = JSON.parse(accessLine(requestRecord({totalMs, queueMs})))
+      expect(said.totalMs).toBe(Math.round(totalMs * 100) / 100)
+      expect(said.queueMs).toBe(Math.round(queueMs * 100) / 100)
+    }),
+  )
+})
+
 test('a person reads the same on the terminal, and nothing foreign is obeyed there', async () => {
   const out = await written(
     (log) => {
