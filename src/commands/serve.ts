@@ -81,7 +81,7 @@ export default class Serve extends BaseCommand {
     const {parseListen} = await import('../lib/server/listen-address.ts')
     const {describeService} = await import('../lib/cli/describe-service.ts')
     // A service that cannot start is better not made.
-    registrySettings(flags)
+    const {registry} = registrySettings(flags)
     const work = flags.uninstall ? uninstallService : installService
     const result = await work(this.tools(flags), {
       ...{user: flags.user, dryRun: flags['dry-run'] ?? false, yes: flags.yes ?? false},
@@ -89,6 +89,7 @@ export default class Serve extends BaseCommand {
       openToNetwork: flags['open-to-network'] ?? false,
       listen: parseListen(flags.listen),
       words: serveWords(flags),
+      directory: registry?.cache?.dir,
       tls: flags['tls-cert'] !== undefined,
       drainMs: parseDuration(flags['drain-timeout']),
       say: (line) => this.note(line),

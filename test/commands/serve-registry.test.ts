@@ -56,6 +56,20 @@ test('what cannot be is said before it listens', async () => {
   write([await node()])
   const bad = await cli('serve', '--registry', '--registry-cache', 'x', '--registry-upstream', 'x')
   expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('no address of a registry')])
+  const file = join(home().dir, 'file')
+  writeFileSync(file, '')
+  const nowhere = await cli(
+    'serve',
+    '--registry',
+    '--registry-cache',
+    join(file, 'cache'),
+    '--listen',
+    '127.0.0.1:0',
+  )
+  expect([nowhere.code, nowhere.stderr]).toEqual([
+    2,
+    expect.stringContaining('models cannot be kept in'),
+  ])
   const size = ['--registry-cache', 'x', '--registry-cache-size', '5']
   expect((await cli('serve', '--registry', ...size)).code).toBe(2)
   expect((await cli('serve', '--registry-cache', 'x')).code).toBe(2)

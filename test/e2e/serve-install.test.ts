@@ -10,6 +10,7 @@ import {waitFor} from '../support/wait-for.ts'
 const test = needs(...LAB_NEEDS)
 const ROOT = join(import.meta.dirname, '../..')
 const PROGRAM = '/opt/ollamax'
+const REGISTRY = '--registry --registry-cache /var/cache/ollamax'
 let lab: Lab
 let artifact: Artifact
 
@@ -54,7 +55,7 @@ const up = (port: number) => async () => (await nodesOf(port)) === 'ollamax_node
 const WITHIN = {timeoutMs: 30_000}
 
 test("as the machine's service it runs as the account that called sudo, and comes back after kill -9", async () => {
-  const installed = await on('ops', 'as_root serve --install --yes')
+  const installed = await on('ops', `as_root serve --install --yes ${REGISTRY}`)
   expect(installed.code, installed.stderr).toBe(0)
   expect(installed.stdout).toContain('answers at http://127.0.0.1:11435')
   await waitFor('the gateway', up(11435), WITHIN)
@@ -69,8 +70,14 @@ test("as the machine's service it runs as the account that called sudo, and come
   await waitFor('the gateway again', up(11435), WITHIN)
 })
 
+test('its registry answers, and keeps what it fetches where it was told to', async () => {
+  const curl = "curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:11435/v2/"
+  expect((await lab.exec(1, curl)).trim()).toBe('200')
+  expect((await lab.exec(1, 'stat -c "%U %a" /var/cache/ollamax')).trim()).toBe('ops 700')
+})
+
 test('as it is wanted already, nothing is done', async () => {
-  const again = await on('ops', 'as_root serve --install --yes --json')
+  const again = await on('ops', `as_root serve --install --yes --json ${REGISTRY}`)
   expect(again.code, again.stderr).toBe(0)
   expect(JSON.parse(again.stdout)).toMatchObject({steps: [], scope: 'system'})
 })

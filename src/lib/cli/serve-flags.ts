@@ -2,6 +2,7 @@ import {resolve} from 'node:path'
 import {Flags} from '@oclif/core'
 import {parseSize} from '../cluster/size.ts'
 import {OllamaxError} from '../errors.ts'
+import type {ModelRegistrySettings} from '../server/model-registry.ts'
 
 /** How the gateway is to be. */
 export const serveFlags = () => ({
@@ -145,7 +146,7 @@ export interface ServiceFlags {
 }
 
 /** How the registry of models is to be, if there is to be one. BAD_INPUT for a bad size or address. */
-export function registrySettings(flags: ServeFlags) {
+export function registrySettings(flags: ServeFlags): {readonly registry?: ModelRegistrySettings} {
   if (!flags.registry) return {}
   const dir = flags['registry-cache']
   if (dir === undefined) return {registry: {}}

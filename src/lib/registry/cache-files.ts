@@ -1,5 +1,16 @@
-import {type FileHandle, mkdir, open, readdir, rm, stat, utimes} from 'node:fs/promises'
+import {
+  access,
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rm,
+  stat,
+  utimes,
+} from 'node:fs/promises'
 import {join} from 'node:path'
+import {messageOf, OllamaxError} from '../errors.ts'
 import {hexOf} from '../models/manifest.ts'
 
 /** One file of the cache, whole or not. */
@@ -8,6 +19,22 @@ interface Kept {
   readonly sizeBytes: number
   /** When it was last of use. */
   readonly usedMs: number
+}
+
+/** Makes the directory of a cache where it is not there. BAD_INPUT where nothing can be kept in it. */
+export async function readyDirectory(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, {recursive: true, mode: 0o700})
+    await access(dir, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new OllamaxError('BAD_INPUT', `models cannot be kept in ${dir}: ${messageOf(error)}`, {
+      cause: error,
+      suggestions: [
+        'make it for the account that runs this: sudo install -d -m 700 -o NAME DIR',
+        'choose another directory: --registry-cache DIR',
+      ],
+    })
+  }
 }
 
 /** The blobs of a cache on disk, and the room that they may take. */

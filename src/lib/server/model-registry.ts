@@ -4,6 +4,7 @@ import {sudoPasswordOf} from '../jobs/sudo-password.ts'
 import type {Tools} from '../jobs/tools.ts'
 import type {Log} from '../log/make-log.ts'
 import {registryCache} from '../registry/cache.ts'
+import {readyDirectory} from '../registry/cache-files.ts'
 import {fleetSource} from '../registry/fleet-source.ts'
 import {type OpenRegistry, openRegistry} from '../registry/open-registry.ts'
 import {firstOf, type RegistrySource} from '../registry/source.ts'
@@ -26,11 +27,15 @@ export interface ModelRegistryOptions extends ModelRegistrySettings {
 
 export type ModelRegistry = OpenRegistry
 
-/** Starts to offer models to the nodes' own pull: those of the nodes, then those of the cache's registry. */
+/**
+ * Starts to offer models to the nodes' own pull: those of the nodes, then those of the cache's registry. BAD_INPUT where
+ * nothing can be kept in the cache's directory.
+ */
 export async function modelRegistry(
   tools: Pick<Tools, 'cluster' | 'dial' | 'ask' | 'env'>,
   {fleet, log, cache}: ModelRegistryOptions,
 ): Promise<ModelRegistry> {
+  if (cache) await readyDirectory(cache.dir)
   const sudoPassword = sudoPasswordOf(tools, undefined)
   const nodes = fleetSource({
     nodes: () => fleet.nodes(),

@@ -156,6 +156,11 @@ test.each([
     facts({text: `${UNIT_MARK}\nold`, enabled: true, active: true}),
     ['write', 'daemon-reload', 'enable ollamax.service', 'restart ollamax.service'],
   ],
+  [
+    'a directory that is lacking',
+    facts({text: unitText(spec()), enabled: true, active: true, lacks: '/var/cache/x'}),
+    ['directory'],
+  ],
   ['stopped', facts({text: unitText(spec()), enabled: true}), ['restart ollamax.service']],
   ['not enabled', facts({text: unitText(spec()), active: true}), ['enable ollamax.service']],
   ['as wanted', facts({text: unitText(spec()), enabled: true, active: true}), []],

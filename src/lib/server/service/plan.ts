@@ -4,6 +4,8 @@ import {UNIT_MARK, UNIT_NAME, type UnitSpec, unitText} from './unit.ts'
 export type ServiceStep =
   | {readonly kind: 'write'; readonly path: string; readonly text: string}
   | {readonly kind: 'remove'; readonly path: string}
+  /** Makes a directory that belongs to the account of the service, and to nobody else. */
+  | {readonly kind: 'directory'; readonly path: string}
   | {readonly kind: 'systemctl'; readonly args: readonly string[]}
 
 /** The service as the machine has it now. */
@@ -13,6 +15,8 @@ export interface ServiceFacts {
   /** As `systemctl is-enabled` and `is-active` say it. */
   readonly enabled: boolean
   readonly active: boolean
+  /** A directory that it needs and that is not there. */
+  readonly lacks?: string | undefined
 }
 
 /** What would be done. No steps and no problem: it is as it is wanted. */
@@ -29,6 +33,7 @@ export function planInstall(spec: UnitSpec, file: string, facts: ServiceFacts): 
   if (isForeign(facts)) return {steps: [], problem: `${file} ${FOREIGN}`}
   const changed = facts.text !== text
   const steps: ServiceStep[] = []
+  if (facts.lacks !== undefined) steps.push({kind: 'directory', path: facts.lacks})
   if (changed) steps.push({kind: 'write', path: file, text}, systemctl(spec.scope, 'daemon-reload'))
   if (changed || !facts.enabled) steps.push(systemctl(spec.scope, 'enable', UNIT_NAME))
   // Starts one that is stopped, too.
@@ -56,7 +61,7 @@ export function planUninstall(
 /** A step as a line for people. */
 export function describeStep(step: ServiceStep): string {
   if (step.kind === 'systemctl') return ['systemctl', ...step.args].join(' ')
-  return `${step.kind} ${step.path}`
+  return `${step.kind === 'directory' ? 'make the directory' : step.kind} ${step.path}`
 }
 
 function isForeign({text}: ServiceFacts): boolean {

@@ -1,5 +1,5 @@
 import {existsSync} from 'node:fs'
-import {mkdir, rename, rm, writeFile} from 'node:fs/promises'
+import {chown, mkdir, rename, rm, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {OllamaxError} from '../../errors.ts'
 import {confirmed} from '../../jobs/confirm.ts'
@@ -50,6 +50,8 @@ export interface ServiceOptions extends WantedService {
   /** Runs as this account; only of the machine's service. */
   readonly user?: string | undefined
   readonly tls: boolean
+  /** A directory that it is to keep things in, absolute. */
+  readonly directory?: string | undefined
   readonly drainMs: number
   readonly dryRun: boolean
   readonly yes: boolean
@@ -106,15 +108,17 @@ export async function installService(
   }
   const problem = unitProblem(spec)
   if (problem !== undefined) throw new OllamaxError('BAD_INPUT', `no unit can say it: ${problem}`)
-  const facts = await factsOf(tools, at, options)
+  const {directory} = options
+  const lacks = directory !== undefined && !existsSync(directory) ? directory : undefined
+  const facts = {...(await factsOf(tools, at, options)), lacks}
   const plan = planInstall(spec, file, facts)
   const warnings = [
     ...missingSecrets(secretVariables(cluster), envFile),
     ...(cluster.nodes.some(({kind}) => kind === 'ssh')
       ? ['a service has no SSH agent and nobody to ask: SSH nodes need keys without a passphrase']
       : []),
-    ...(scope === 'user' && !existsSync(join(host.lingerDir, at.account))
-      ? [`it ends when you log out, unless: sudo loginctl enable-linger ${at.account}`]
+    ...(scope === 'user' && !existsSync(join(host.lingerDir, at.account.name))
+      ? [`it ends when you log out, unless: sudo loginctl enable-linger ${at.account.name}`]
       : []),
   ]
   const url = `${options.tls ? 'https' : 'http'}://${reachable(options.listen)}`
@@ -158,8 +162,15 @@ interface Place {
   readonly home: string
   /** For the unit; undefined: the account's own systemd starts it. */
   readonly user: string | undefined
-  readonly account: string
+  readonly account: Account
   readonly env: Readonly<NodeJS.ProcessEnv>
+}
+
+interface Account {
+  readonly name: string
+  readonly home: string
+  readonly uid: number
+  readonly gid: number
 }
 
 async function placeOf(
@@ -180,7 +191,7 @@ async function placeOf(
       envFile: join(config, 'ollamax/serve.env'),
       home: own.home,
       user: undefined,
-      account: own.name,
+      account: own,
       env: busEnv(env, 'user', host.uid),
     }
   }
@@ -189,14 +200,14 @@ async function placeOf(
     throw new OllamaxError('BAD_INPUT', 'as which account is the gateway to run?', {
       suggestions: ['--user NAME: the one whose clusters and SSH keys it is to use'],
     })
-  const {name, home} = await accountOf(named, {env, signal})
+  const account = await accountOf(named, {env, signal})
   return {
     scope: 'system',
     file: join(host.systemDir, UNIT_NAME),
     envFile: join(host.etcDir, 'serve.env'),
-    home,
-    user: name,
-    account: name,
+    home: account.home,
+    user: account.name,
+    account,
     env,
   }
 }
@@ -205,10 +216,10 @@ async function placeOf(
 async function accountOf(
   key: string,
   options: Pick<ServiceTools, 'env' | 'signal'>,
-): Promise<{readonly name: string; readonly home: string}> {
+): Promise<Account> {
   const {code, stdout} = await runProgram('getent', ['passwd', '--', key], options)
-  const [name, , , , , home] = stdout.split(':')
-  if (code === 0 && name && home) return {name, home}
+  const [name, , uid, gid, , home] = stdout.split(':')
+  if (code === 0 && name && home) return {name, home, uid: Number(uid), gid: Number(gid)}
   throw new OllamaxError('BAD_INPUT', `there is no account ${JSON.stringify(key)} here`)
 }
 
@@ -266,7 +277,11 @@ async function carryOut(tools: ServiceTools, work: Work): Promise<boolean> {
   return true
 }
 
-async function take({signal}: ServiceTools, step: ServiceStep, {env}: Place): Promise<void> {
+async function take(
+  {signal}: ServiceTools,
+  step: ServiceStep,
+  {env, account}: Place,
+): Promise<void> {
   if (step.kind === 'systemctl') {
     const {code, stderr} = await runProgram('systemctl', step.args, {env, signal})
     if (code === 0) return
@@ -274,14 +289,19 @@ async function take({signal}: ServiceTools, step: ServiceStep, {env}: Place): Pr
   }
   try {
     if (step.kind === 'remove') await rm(step.path, {force: true})
-    else {
+    else if (step.kind === 'directory') {
+      await mkdir(dirname(step.path), {recursive: true})
+      // Not `recursive`: one that somebody made meanwhile is not given away.
+      await mkdir(step.path, {mode: 0o700})
+      await chown(step.path, account.uid, account.gid)
+    } else {
       await mkdir(dirname(step.path), {recursive: true})
       const temporary = `${step.path}.${process.pid}.new`
       await writeFile(temporary, step.text, {mode: 0o644})
       await rename(temporary, step.path)
     }
   } catch (error) {
-    throw cannot(step.kind, step.path, error)
+    throw cannot(step.kind === 'remove' ? 'remove' : 'write', step.path, error)
   }
 }
 
