@@ -20,6 +20,9 @@ describe('terminal markers', () => {
   const cases: [Dialect, Call, string, string][] = [
     ['ollama', 'generate', `${line('a')}{"response":"","done":true}\n`, 'whole'],
     ['ollama', 'generate', line('a'), 'cut'],
+    ['openai', 'chat', 'data: {"id":"1"}\n\ndata: {"error":{}}\n\ndata: {"id":"1"}\n\n', 'error'],
+    ['openai', 'chat', 'data: {"id":"1"}\n\ndata: [DONE]\n\n', 'whole'],
+    ['openai', 'chat', 'data: {"id":"data: [DONE]"}\n\n', 'cut'],
     ['ollama', 'chat', `${line('a')}{"error":"unexpected EOF"}\n`, 'error'],
     ['ollama', 'generate', line('"done":true {"error"'), 'cut'],
     ['ollama', 'generate', `{"model":"m",${line('a').slice(1)}{"error":"x"}\n`, 'error'],

@@ -11,10 +11,20 @@ interface Marks {
   readonly done: readonly string[]
   /** Beginnings of a line with which a node reports its own failure. */
   readonly errors: readonly string[]
+  /** How a piece begins and ends that is one token and nothing else, which nearly all are: known without a search. */
+  readonly token?: {readonly begins: Buffer; readonly ends: Buffer}
 }
 
-const OLLAMA: Marks = {done: [], errors: ['{"error"']}
-const OPENAI: Marks = {done: ['data: [DONE]'], errors: ['data: {"error"']}
+const OLLAMA: Marks = {
+  done: [],
+  errors: ['{"error"'],
+  token: {begins: Buffer.from('{"model":'), ends: Buffer.from('"done":false}\n')},
+}
+const OPENAI: Marks = {
+  done: ['data: [DONE]'],
+  errors: ['data: {"error"'],
+  token: {begins: Buffer.from('data: {"id":'), ends: Buffer.from('}\n\n')},
+}
 const RESPONSES: Marks = {
   done: ['event: response.completed', 'event: response.incomplete'],
   errors: ['event: response.failed', 'event: error'],
@@ -72,10 +82,10 @@ export class MarkerWatch {
   #look(bytes: Buffer, atLineStart: boolean): void {
     // An error that was told is not taken back.
     if (this.#end === 'error') return
-    const {done, errors} = this.#marks
-    // A token of Ollama's, which is nearly all that comes, is known by its ends, without a search.
-    if (done.length === 0 && isToken(bytes, atLineStart)) {
-      this.#end = 'cut'
+    const {done, errors, token} = this.#marks
+    if (token && atLineStart && isToken(bytes, token)) {
+      // Of Ollama the last piece tells; of the others what has told the end is not taken back.
+      if (done.length === 0) this.#end = 'cut'
       return
     }
     if (done.length === 0) {
@@ -87,17 +97,18 @@ export class MarkerWatch {
   }
 }
 
-const TOKEN_BEGINS = Buffer.from('{"model":')
-const TOKEN_ENDS = Buffer.from('"done":false}\n')
+/** True if it is one whole line or event, which tells neither an end nor an error. */
+function isToken(bytes: Buffer, {begins, ends}: NonNullable<Marks['token']>): boolean {
+  const rest = bytes.length - ends.length
+  if (rest < begins.length || !stands(begins, bytes, 0) || !stands(ends, bytes, rest)) return false
+  // Its first line is its only one.
+  return bytes.indexOf(NEWLINE) === rest + ends.indexOf(NEWLINE)
+}
 
-/** True if it is one whole line, which tells neither an end nor an error. */
-function isToken(bytes: Buffer, atLineStart: boolean): boolean {
-  const rest = bytes.length - TOKEN_ENDS.length
-  if (!atLineStart || rest < TOKEN_BEGINS.length) return false
-  for (let at = 0; at < TOKEN_BEGINS.length; at++) if (bytes[at] !== TOKEN_BEGINS[at]) return false
-  for (let at = 0; at < TOKEN_ENDS.length; at++)
-    if (bytes[rest + at] !== TOKEN_ENDS[at]) return false
-  return bytes.indexOf(NEWLINE) === bytes.length - 1
+/** For a few bytes: a native comparison takes longer to call than to do. */
+function stands(what: Buffer, bytes: Buffer, from: number): boolean {
+  for (let at = 0; at < what.length; at++) if (bytes[from + at] !== what[at]) return false
+  return true
 }
 
 /** True if a line of these bytes begins with the text. */
