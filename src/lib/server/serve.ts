@@ -19,6 +19,7 @@ import {sampleOf} from './sample.ts'
 import {sourceOf, watchSource} from './source.ts'
 import {type RunningFleet, startFleet} from './start-fleet.ts'
 import {WorkersFront} from './workers/workers-front.ts'
+import {boundYoungSpace} from './young-space.ts'
 
 export interface ServeOptions extends KeysNeededOptions, DoorSettings {
   /** Processes that answer clients; 1: this one alone. */
@@ -47,6 +48,7 @@ const NAMES_MS = 2000
  */
 export async function serve(tools: WorkTools, options: ServeOptions): Promise<void> {
   const {signal, listen, tls, origins, allowCloud, workers} = options
+  boundYoungSpace()
   const log = makeLog(options.log)
   const source = sourceOf(tools, options.config)
   const cluster = await source.cluster()

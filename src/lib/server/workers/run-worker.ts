@@ -13,6 +13,7 @@ import {openTracing, type Tracing} from '../../trace/tracing.ts'
 import {type DoorSettings, type KeysNow, openDoor} from '../open-door.ts'
 import {recordOf} from '../record.ts'
 import {ownEndpoint} from '../start-fleet.ts'
+import {boundYoungSpace} from '../young-space.ts'
 import type {PrimaryDesk, WorkerDesk, WorkerSettings} from './desks.ts'
 import {FleetCopy} from './fleet-copy.ts'
 import {Link} from './link.ts'
@@ -32,6 +33,7 @@ export async function runWorker(env: NodeJS.ProcessEnv): Promise<void> {
     throw new OllamaxError('BAD_INPUT', 'a worker is started by the gateway alone', {
       suggestions: ['ollamax serve --workers 2'],
     })
+  boundYoungSpace()
   // Signals go to the whole group; when to end is said by the primary. Its end is ours (node:cluster sees to that).
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => {})
   const stop = new AbortController()
