@@ -2,6 +2,7 @@ import {readFileSync} from 'node:fs'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {colorsOn, paint} from '../lib/cli/paint.ts'
 import {
+  registryDirectory,
   registrySettings,
   type ServeFlags,
   type ServiceFlags,
@@ -81,7 +82,7 @@ export default class Serve extends BaseCommand {
     const {parseListen} = await import('../lib/server/listen-address.ts')
     const {describeService} = await import('../lib/cli/describe-service.ts')
     // A service that cannot start is better not made.
-    const {registry} = registrySettings(flags)
+    registrySettings(flags)
     const work = flags.uninstall ? uninstallService : installService
     const result = await work(this.tools(flags), {
       ...{user: flags.user, dryRun: flags['dry-run'] ?? false, yes: flags.yes ?? false},
@@ -89,7 +90,7 @@ export default class Serve extends BaseCommand {
       openToNetwork: flags['open-to-network'] ?? false,
       listen: parseListen(flags.listen),
       words: serveWords(flags),
-      directory: registry?.cache?.dir,
+      directory: registryDirectory(flags),
       tls: flags['tls-cert'] !== undefined,
       drainMs: parseDuration(flags['drain-timeout']),
       say: (line) => this.note(line),

@@ -2,7 +2,6 @@ import {resolve} from 'node:path'
 import {Flags} from '@oclif/core'
 import {parseSize} from '../cluster/size.ts'
 import {OllamaxError} from '../errors.ts'
-import type {ModelRegistrySettings} from '../server/model-registry.ts'
 
 /** How the gateway is to be. */
 export const serveFlags = () => ({
@@ -146,7 +145,7 @@ export interface ServiceFlags {
 }
 
 /** How the registry of models is to be, if there is to be one. BAD_INPUT for a bad size or address. */
-export function registrySettings(flags: ServeFlags): {readonly registry?: ModelRegistrySettings} {
+export function registrySettings(flags: ServeFlags) {
   if (!flags.registry) return {}
   const dir = flags['registry-cache']
   if (dir === undefined) return {registry: {}}
@@ -157,6 +156,12 @@ export function registrySettings(flags: ServeFlags): {readonly registry?: ModelR
     })
   const maxBytes = parseSize(flags['registry-cache-size'])
   return {registry: {cache: {dir: resolve(dir), maxBytes, upstream}}}
+}
+
+/** Where the registry keeps models, absolute; undefined: it keeps none. */
+export function registryDirectory(flags: ServeFlags): string | undefined {
+  const dir = flags['registry-cache']
+  return flags.registry && dir !== undefined ? resolve(dir) : undefined
 }
 
 /** The same command as words that mean the same in every directory; the cluster is not in them. */
