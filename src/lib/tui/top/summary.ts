@@ -103,6 +103,6 @@ function nodesLine(fleet: Fleet): TextLine {
     ...(down > 0 ? [{text: `  ${down} down`, tone: 'bad' as const}] : []),
     ...(unread > 0 ? [{text: `  ${unread} unread`, tone: 'dim' as const}] : []),
     ...(drained > 0 ? [{text: `  ${drained} drained`, tone: 'warn' as const}] : []),
-    {text: `  ${loaded} models loaded`},
+    {text: `  ${loaded} ${loaded === 1 ? 'model' : 'models'} loaded`},
   ]
 }
