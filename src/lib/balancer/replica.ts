@@ -303,7 +303,7 @@ export class Replica implements Candidate {
 /** Of more requests every so-manyth is looked at: this is asked of each replica for each request. */
 const SAMPLED = 32
 
-/** Mean of what they still need. */
+/** Mean of what they still need; of one at least. */
 function meanLeftMs(running: readonly Job[], nowMs: number): number {
   const step = Math.ceil(running.length / SAMPLED)
   let sumMs = 0
@@ -312,7 +312,7 @@ function meanLeftMs(running: readonly Job[], nowMs: number): number {
     sumMs += running[at]?.remainingMs(nowMs) ?? 0
     count++
   }
-  return count > 0 ? sumMs / count : 0
+  return sumMs / count
 }
 
 function isOf(loaded: LoadedModel, tag: ModelTag): boolean {

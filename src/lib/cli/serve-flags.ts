@@ -147,7 +147,7 @@ export interface ServiceFlags {
 /** How the registry of models is to be, if there is to be one. BAD_INPUT for a bad size or address. */
 export function registrySettings(flags: ServeFlags) {
   if (!flags.registry) return {}
-  const dir = flags['registry-cache']
+  const dir = registryDirectory(flags)
   if (dir === undefined) return {registry: {}}
   const upstream = flags['registry-upstream'].replace(/\/+$/, '')
   if (!/^https?:\/\//.test(upstream) || !URL.canParse(upstream))
@@ -155,7 +155,7 @@ export function registrySettings(flags: ServeFlags) {
       suggestions: ['write it like https://registry.ollama.ai'],
     })
   const maxBytes = parseSize(flags['registry-cache-size'])
-  return {registry: {cache: {dir: resolve(dir), maxBytes, upstream}}}
+  return {registry: {cache: {dir, maxBytes, upstream}}}
 }
 
 /** Where the registry keeps models, absolute; undefined: it keeps none. */
